@@ -1,7 +1,7 @@
 """Every option, declared once: name, type, default, bounds, unit, help, secret or not.
 
-`config.py` derives the file format, environment names, flags, validation and `docs/settings.md` from
-these declarations. An option is called `section.name`; a section is a field of `Settings`.
+`config.py` derives the file format, environment names, flags, validation and `docs/settings.md`
+from these declarations. An option is called `section.name`; a section is a field of `Settings`.
 """
 
 from dataclasses import dataclass, field
