@@ -21,7 +21,11 @@ def opt(
     choices: tuple[str, ...] | None = None,
     secret: bool = False,
 ) -> Any:
-    """Declare an option; the result is a dataclass field with the facts in its metadata."""
+    """Declare an option; the result is a dataclass field with the facts in its metadata.
+
+    Bounds of a number are bounds of its value, of a text of its length in bytes unless it is
+    empty, of a list of how many items it has. `choices` hold for a text and each item of a list.
+    """
     facts = {
         "help": help,
         "unit": unit,
@@ -39,7 +43,9 @@ class ServerSettings:
 
     roles: tuple[str, ...] = opt(
         ("ingest", "broker", "persist"),
-        help="Roles that this process runs: ingest, broker, persist.",
+        at_least=1,
+        choices=("ingest", "broker", "persist"),
+        help="Roles that this process runs.",
     )
     data: str = opt("groundswell-data", help="Folder of the embedded engines' files and secrets.")
     host: str = opt(
@@ -83,8 +89,10 @@ class AuthSettings:
 
     secret: str = opt(
         "",
+        unit="bytes",
+        at_least=32,  # RFC 7518 section 3.2: a key of at least the hash's size
         secret=True,
-        help="Secret of HS256 tokens, at least 32 bytes. Empty and no auth.keys: a development "
+        help="Secret of HS256 tokens. Empty and no auth.keys: a development "
         "secret is made in the data folder and only loopback is served.",
     )
     keys: str = opt(
@@ -111,9 +119,11 @@ class IdsSettings:
 
     secret: str = opt(
         "",
+        unit="bytes",
+        at_least=16,
         secret=True,
-        help="Secret that comment ids are authenticated with, at least 16 bytes; permanent, and "
-        "the same on every node. Empty: made once in the data folder.",
+        help="Secret that comment ids are authenticated with; permanent, and the same on every "
+        "node. Empty: made once in the data folder.",
     )
 
 
