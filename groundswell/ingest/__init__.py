@@ -1,0 +1,1 @@
+"""The write path: HTTP routes, the gate with its checks, reactions, moderation commands."""

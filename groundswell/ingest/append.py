@@ -1,0 +1,39 @@
+"""Appending to the log, with the log's errors told as refusals."""
+
+import asyncio
+
+from groundswell.contract.ports.log import (
+    Appended,
+    Log,
+    LogFull,
+    LogUnavailable,
+    OutcomeUnknown,
+    Topic,
+)
+from groundswell.contract.problems import Refused
+
+_FULL_RETRY = 5.0  # seconds: space does not come back in an instant
+
+
+class Appender:
+    """Appends within a deadline (seconds). What it raises says whether to repeat with the key."""
+
+    def __init__(self, log: Log, *, deadline: float = 5.0) -> None:
+        self._log = log
+        self._deadline = deadline
+
+    async def append(self, topic: Topic, partition: int, value: bytes) -> Appended:
+        """Return once the record is durable.
+
+        Raises `Refused`: `disk_full` and `log_unavailable` (nothing was appended), or
+        `outcome_unknown`, also when the deadline passes: the record may still come.
+        """
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._log.append(topic, partition, value)
+        except LogFull as error:
+            raise Refused("disk_full", retry_after=_FULL_RETRY) from error
+        except LogUnavailable as error:
+            raise Refused("log_unavailable") from error
+        except (OutcomeUnknown, TimeoutError) as error:
+            raise Refused("outcome_unknown") from error

@@ -1,0 +1,160 @@
+"""HTTP routes of the write path. What they answer is in `docs/protocol.md`."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from groundswell.contract.claims import Claims
+from groundswell.contract.clock import rfc3339
+from groundswell.contract.messages import CommentBody, ReactionBody, ReactionRemoval
+from groundswell.contract.names import is_ref, is_video_id
+from groundswell.contract.ports.uplink import Origin, Uplink
+from groundswell.contract.problems import Refused
+from groundswell.contract.reactions import Counts, counts_json_full
+from groundswell.ingest.bodies import BodyReader, JsonBody, require_json
+from groundswell.ingest.moderation import Moderation
+
+POSITION_HEADER: Final = "Groundswell-Position"
+_JSON: Final = {"Content-Type": "application/json"}
+
+_comment_body = JsonBody(CommentBody)
+_reaction_body = JsonBody(ReactionBody)
+_reaction_removal = JsonBody(ReactionRemoval)
+
+
+def routes(
+    uplink: Uplink,
+    moderation: Moderation,
+    *,
+    address_of: Callable[[web.Request], str],
+    bodies: BodyReader,
+) -> list[web.RouteDef]:
+    """Return the write routes. `address_of` tells a client's address behind proxies.
+
+    Handlers raise `Refused`; the server's middleware turns that into a problem.
+    """
+    handlers = _Handlers(uplink, moderation, address_of, bodies)
+    video = "/live/{videoID}"
+    comment = video + "/comments/{commentID}"
+    return [
+        web.post(video + "/comments", handlers.post_comment),
+        web.delete(comment, handlers.delete_comment),
+        web.post(comment + "/reactions", handlers.post_reaction),
+        web.delete(comment + "/reactions", handlers.delete_reaction),
+        web.post(video + "/reactions", handlers.post_heart),
+    ]
+
+
+class _Handlers:
+    def __init__(
+        self,
+        uplink: Uplink,
+        moderation: Moderation,
+        address_of: Callable[[web.Request], str],
+        bodies: BodyReader,
+    ) -> None:
+        self._uplink = uplink
+        self._moderation = moderation
+        self._address_of = address_of
+        self._bodies = bodies
+
+    async def post_comment(self, request: web.Request) -> web.Response:
+        video_id, author = self._authenticate(request)
+        ref = request.headers.get("Idempotency-Key")
+        if ref is not None and not is_ref(ref):
+            raise Refused("bad_ref")
+        require_json(request)
+        body = _comment_body.decode(await self._bodies.read(request))
+        _require_subject(body.userID, author)
+        accepted = await self._uplink.post_comment(
+            video_id,
+            body.commentText,
+            author=author,
+            origin=self._origin(request),
+            reply_to=body.replyToCommentID,
+            ref=ref,
+        )
+        headers = _JSON if accepted.position is None else {
+            **_JSON, POSITION_HEADER: accepted.position,
+        }  # fmt: skip
+        # Nothing in these three needs escaping.
+        answer = (
+            f'{{"commentID":"{accepted.comment_id}","status":"success",'
+            f'"timestamp":"{rfc3339(accepted.time_ms)}"}}'
+        )
+        return web.Response(status=201, body=answer.encode(), headers=headers)
+
+    async def delete_comment(self, request: web.Request) -> web.Response:
+        video_id, moderator = self._authenticate(request)
+        comment_id = request.match_info["commentID"]
+        await self._moderation.delete_comment(
+            video_id, comment_id, moderator=moderator, origin=self._origin(request)
+        )
+        # It was verified: an id has nothing to escape.
+        answer = f'{{"status":"deleted","commentID":"{comment_id}"}}'
+        return web.Response(body=answer.encode(), headers=_JSON)
+
+    async def post_reaction(self, request: web.Request) -> web.Response:
+        video_id, user = self._authenticate(request)
+        require_json(request)
+        body = _reaction_body.decode(await self._bodies.read(request))
+        _require_subject(body.userID, user)
+        counts = await self._uplink.react(
+            video_id,
+            request.match_info["commentID"],
+            body.reactionType,
+            user=user,
+            origin=self._origin(request),
+        )
+        return _counted(counts)
+
+    async def delete_reaction(self, request: web.Request) -> web.Response:
+        video_id, user = self._authenticate(request)
+        content = await self._bodies.read(request)
+        if content:
+            require_json(request)
+            _require_subject(_reaction_removal.decode(content).userID, user)
+        counts = await self._uplink.react(
+            video_id,
+            request.match_info["commentID"],
+            None,
+            user=user,
+            origin=self._origin(request),
+        )
+        return _counted(counts)
+
+    async def post_heart(self, request: web.Request) -> web.Response:
+        video_id, user = self._authenticate(request)
+        require_json(request)
+        body = _reaction_body.decode(await self._bodies.read(request))
+        _require_subject(body.userID, user)
+        counts = await self._uplink.heart(
+            video_id, body.reactionType, user=user, origin=self._origin(request)
+        )
+        return _counted(counts)
+
+    def _authenticate(self, request: web.Request) -> tuple[str, Claims]:
+        video_id = request.match_info["videoID"]
+        if not is_video_id(video_id):
+            raise Refused("bad_video_id")
+        header = request.headers.get("Authorization")
+        if header is None:
+            raise Refused("token_missing")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refused("token_missing", "Authorization is not a Bearer token")
+        return video_id, self._uplink.authenticate(token, video_id)
+
+    def _origin(self, request: web.Request) -> Origin:
+        return Origin(self._address_of(request), request.get("request_id"))
+
+
+def _require_subject(user_id: str | None, author: Claims) -> None:
+    if user_id is not None and user_id != author.user_id:
+        raise Refused("user_mismatch")
+
+
+def _counted(counts: Counts) -> web.Response:
+    body = b'{"status":"success","reactionCount":' + counts_json_full(counts) + b"}"
+    return web.Response(body=body, headers=_JSON)
