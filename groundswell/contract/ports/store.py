@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from groundswell.contract.events import LoggedEvent
+from groundswell.contract.ports.log import Record, Topic
 
 
 class Projection(StrEnum):
@@ -137,4 +138,14 @@ class CommentStore(Protocol):
         self, video_id: str, pairs: Sequence[tuple[str, str]]
     ) -> dict[tuple[str, str], int]:
         """Return the codes of these (comment, user) pairs; absent: none."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Where records go that no projection can apply, so that their partition can move on."""
+
+    async def dead_letter(
+        self, topic: Topic, partition: int, record: Record, *, reason: str
+    ) -> None:
+        """Keep a record and why it was refused; again: no change. Raises `StoreUnavailable`."""
         ...

@@ -1,0 +1,221 @@
+"""The loop that every projection shares: read the log as a group, one lane a partition.
+
+Order within a lane: publish what is published, write the store, then commit to the group. Where
+to start comes from the store, so that whatever was written before a crash is not written twice.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic
+
+import structlog
+
+from groundswell.contract.ports.log import Group, Log, LogError, Record, Topic
+from groundswell.contract.ports.store import (
+    CommentStore,
+    DeadLetters,
+    Projection,
+    StoreUnavailable,
+)
+from groundswell.persist.backoff import Backoff
+from groundswell.persist.lane import Counters, Fold, Held, Lane, ValueT
+from groundswell.persist.rewind import Start, find_start
+
+_log = structlog.get_logger("groundswell.persist")
+
+# Read but not yet folded, over all lanes: 8 MiB are about 30,000 comments, under a second's work.
+WAITING_BYTES_MAX = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionStatistics:
+    """What a projection did since it was started."""
+
+    projection: Projection
+    partitions: int  # owned now
+    records: int  # folded, rewound and duplicate ones included
+    duplicates: int
+    dead_letters: int
+    retries: int  # of the store or the log
+    restarts: int  # after an error that nobody foresaw
+
+
+class ProjectionWorker(Generic[ValueT]):
+    """One member of a projection's group. All methods belong to one event loop.
+
+    `new_fold(partition, applied)` makes what the projection keeps of a partition; `rewinds` says
+    whether it must see the records of the duplicate window before the first that it applies.
+    """
+
+    def __init__(
+        self,
+        *,
+        projection: Projection,
+        topic: Topic,
+        log: Log,
+        store: CommentStore,
+        dead_letters: DeadLetters,
+        new_fold: Callable[[int, int], Fold[ValueT]],
+        rewinds: bool,
+        counters: Counters,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._projection = projection
+        self._topic = topic
+        self._source = log
+        self._store = store
+        self._dead_letters = dead_letters
+        self._new_fold = new_fold
+        self._rewinds = rewinds
+        self._counters = counters
+        self._backoff = backoff or Backoff()
+        self._restarts = 0
+        self._held = Held(WAITING_BYTES_MAX)
+        self._lanes: dict[int, Lane[ValueT]] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._group: Group | None = None
+        self._membership: asyncio.TaskGroup | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Begin to work; the store and the log are open already."""
+        self._main = asyncio.create_task(self._run(), name=f"projection-{self._projection}")
+
+    async def close(self) -> None:
+        """Write what is folded, leave the group. Idempotent."""
+        self._stopping = True
+        main, self._main = self._main, None
+        if main is None:
+            return
+        if self._membership is None or self._reader is None:  # nothing is under way
+            main.cancel()
+        else:
+            self._reader.cancel()
+            for lane in self._lanes.values():
+                lane.stop()
+        await asyncio.wait([main])
+
+    def statistics(self) -> ProjectionStatistics:
+        """Return counters for the metrics."""
+        counters = self._counters
+        return ProjectionStatistics(
+            self._projection,
+            len(self._lanes),
+            counters.records,
+            counters.duplicates,
+            counters.dead_letters,
+            counters.retries,
+            self._restarts,
+        )
+
+    async def lag(self) -> int:
+        """Return how many records of the owned partitions are not in the store yet."""
+        lanes = list(self._lanes.values())
+        ends = await asyncio.gather(
+            *(self._source.bounds(self._topic, lane.partition) for lane in lanes)
+        )
+        return sum(
+            max(0, bounds.end - lane.applied) for lane, bounds in zip(lanes, ends, strict=True)
+        )
+
+    async def _run(self) -> None:
+        """Be a member; after an error that nobody foresaw, start afresh from the store."""
+        for delay in self._backoff.delays():
+            try:
+                await self._be_member()
+            except Exception:  # noqa: BLE001  whatever it was, the store says where to go on
+                self._restarts += 1
+                _log.exception("projection starts again", projection=self._projection, after=delay)
+            if self._stopping:
+                return
+            await asyncio.sleep(delay)
+
+    async def _be_member(self) -> None:
+        group = self._source.group(
+            f"groundswell-{self._projection}",
+            self._topic,
+            start_at=self._start_at,
+            lost=self._lose,
+        )
+        self._group = group
+        try:
+            async with asyncio.TaskGroup() as membership:
+                self._membership = membership
+                self._reader = membership.create_task(self._read(group))
+        finally:
+            self._membership = self._reader = None
+            self._lanes.clear()
+            self._tasks.clear()
+            await group.close()
+
+    async def _read(self, group: Group) -> None:
+        delays = self._backoff.delays()
+        while True:
+            try:
+                batches = await group.next_batches()
+            except LogError as error:
+                _log.warning("cannot read", projection=self._projection, error=str(error))
+                await asyncio.sleep(next(delays))
+                continue
+            delays = self._backoff.delays()
+            for batch in batches:
+                if (lane := self._lanes.get(batch.partition)) is not None:
+                    lane.put(batch)
+            await self._held.wait_room()
+
+    async def _start_at(self, partition: int, _committed: int | None) -> int:
+        """Open the lane of a partition that came to us.
+
+        The store alone says where: the group's commit may be older, or of another store.
+        """
+        self._lose(partition)
+        start = await self._find_start(partition)
+        lane = Lane(
+            self._projection,
+            partition,
+            applied=start.apply_from,
+            fold=self._new_fold(partition, start.apply_from),
+            store=self._store,
+            dead_letter=self._bury,
+            commit=self._commit,
+            held=self._held,
+            counters=self._counters,
+            backoff=self._backoff,
+        )
+        if self._membership is not None and not self._stopping:
+            self._lanes[partition] = lane
+            self._tasks[partition] = self._membership.create_task(lane.run())
+        return start.read_from
+
+    async def _find_start(self, partition: int) -> Start:
+        delays = self._backoff.delays()
+        while True:
+            try:
+                applied = await self._store.applied_offset(self._projection, partition)
+                return await find_start(
+                    self._source, self._topic, partition, applied=applied, rewinds=self._rewinds
+                )
+            except (StoreUnavailable, LogError) as error:
+                _log.warning(
+                    "cannot start",
+                    projection=self._projection,
+                    partition=partition,
+                    error=str(error),
+                )
+            await asyncio.sleep(next(delays))
+
+    def _lose(self, partition: int) -> None:
+        self._lanes.pop(partition, None)
+        task = self._tasks.pop(partition, None)
+        if task is not None:
+            task.cancel()
+
+    async def _bury(self, partition: int, record: Record, reason: str) -> None:
+        await self._dead_letters.dead_letter(self._topic, partition, record, reason=reason)
+
+    async def _commit(self, partition: int, offset: int) -> None:
+        if self._group is not None:
+            await self._group.commit(partition, offset)

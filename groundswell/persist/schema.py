@@ -1,0 +1,114 @@
+"""The file of the embedded comment store: its tables, and the one log that it belongs to."""
+
+import sqlite3
+from pathlib import Path
+
+from groundswell.contract.ports.store import StoreUnavailable
+
+VERSION = 1
+
+# A video's comments lie together in log order, so that a page is one range of one tree. The index
+# by id costs 1 us a row (of 5) and spares a deletion the search through a whole video. Rows keep
+# no generation: a file belongs to one epoch of the log, which is bound to one generation.
+_TABLES = (
+    """CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE applied (
+        projection TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+        PRIMARY KEY (projection, partition)) WITHOUT ROWID""",
+    # public_json NULL: deleted; the row stays, so that a replay cannot bring it back.
+    """CREATE TABLE comments (
+        video_id TEXT NOT NULL, "offset" INTEGER NOT NULL, append_ms INTEGER NOT NULL,
+        comment_id TEXT NOT NULL, parent_id TEXT, public_json BLOB,
+        PRIMARY KEY (video_id, "offset")) WITHOUT ROWID""",
+    """CREATE INDEX comments_by_id ON comments (comment_id)""",
+    """CREATE INDEX replies ON comments (video_id, parent_id, "offset")
+        WHERE parent_id IS NOT NULL""",
+    """CREATE TABLE reactions (
+        video_id TEXT NOT NULL, comment_id TEXT NOT NULL, user_id TEXT NOT NULL,
+        code INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+        PRIMARY KEY (video_id, comment_id, user_id)) WITHOUT ROWID""",
+    # counts: a JSON array in the order of contract/reactions.py.
+    """CREATE TABLE totals (
+        video_id TEXT NOT NULL, comment_id TEXT NOT NULL,
+        counts TEXT NOT NULL, "offset" INTEGER NOT NULL,
+        PRIMARY KEY (video_id, comment_id)) WITHOUT ROWID""",
+    """CREATE TABLE hearts (
+        video_id TEXT NOT NULL, source INTEGER NOT NULL,
+        counts TEXT NOT NULL, "offset" INTEGER NOT NULL,
+        PRIMARY KEY (video_id, source)) WITHOUT ROWID""",
+    """CREATE TABLE dead_letters (
+        topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+        append_ms INTEGER NOT NULL, reason TEXT NOT NULL, value BLOB,
+        PRIMARY KEY (topic, partition, "offset")) WITHOUT ROWID""",
+)
+
+_WAL_BYTES_KEPT = 64 << 20  # what a burst grew the write-ahead log to is given back beyond this
+_CACHE_KIB = 32 << 10  # the upper levels of the trees of some million rows
+
+
+def open_writer(path: Path, *, generation: int, log_epoch: str) -> sqlite3.Connection:
+    """Open the file for the one thread that writes it, making it at the first start.
+
+    Raises `StoreUnavailable` where it belongs to another log or cannot be opened.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"cannot open {path}: {error}") from error
+    try:
+        _configure(connection)
+        _create(connection, path)
+        _bind(connection, path, generation=generation, log_epoch=log_epoch)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreUnavailable(f"cannot use {path}: {error}") from error
+    except StoreUnavailable:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the file for one reader at a time. It cannot write, so it never checkpoints either:
+
+    SQLite before 3.51.3 can damage a write-ahead log that two connections checkpoint at once.
+    """
+    uri = path.absolute().as_uri() + "?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # durable on return, not only consistent
+    connection.execute("PRAGMA secure_delete = ON")  # a deleted text leaves no bytes in free space
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise StoreUnavailable(
+            f"{path} has schema {version}, this program knows {VERSION}: run the newer program"
+        )
+    if version == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def _bind(connection: sqlite3.Connection, path: Path, *, generation: int, log_epoch: str) -> None:
+    ours = {"log_epoch": log_epoch, "generation": str(generation)}
+    theirs = dict(connection.execute("SELECT key, value FROM meta"))
+    if not theirs:
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", ours.items())
+    elif theirs != ours:
+        raise StoreUnavailable(
+            f"{path} belongs to log {theirs.get('log_epoch')} (generation "
+            f"{theirs.get('generation')}), the log here is {log_epoch} (generation {generation}): "
+            f"put the log back that belongs to it, or move {path.name} away to have it made anew "
+            f"from this log"
+        )
