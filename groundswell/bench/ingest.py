@@ -1,0 +1,136 @@
+"""Scenario `ingest`: comments accepted a second, beside a bare aiohttp handler.
+
+Both get the same closed-loop writers on the same core in turn (A B A B), so that whatever else
+the machine does meets both. Groundswell has one viewer and all its projections running.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+
+from groundswell.bench import targets, traffic
+from groundswell.bench.machine import CoreMeter
+from groundswell.bench.metrics import persist_lag
+from groundswell.bench.process import Process
+from groundswell.bench.report import Row, bound
+from groundswell.bench.run import Run
+
+GROUNDSWELL_ENV = {"GROUNDSWELL_LIMITS_ENABLED": "false"}
+WARM_UP = 1.0  # seconds of load before the measurement: imports, caches, first pages of files
+DRAIN_TIME = 30.0  # seconds that persist may take to catch up
+
+
+@dataclass(slots=True)
+class LagSeries:
+    """How far persist was behind, about once a second, in records."""
+
+    seen: list[float] = field(default_factory=list)
+    drain_s: float | None = None  # from the last post to no lag; None: not within DRAIN_TIME
+
+    def sample(self, internal_port: int) -> float | None:
+        """Read the gauge once."""
+        lag = persist_lag(internal_port)
+        if lag is not None:
+            self.seen.append(lag)
+        return lag
+
+    def drain(self, internal_port: int) -> None:
+        """Wait until there is no lag: what is accepted must also be stored before it counts."""
+        start = time.monotonic()
+        while (elapsed := time.monotonic() - start) < DRAIN_TIME:
+            lag = self.sample(internal_port)
+            if lag == 0:
+                self.drain_s = elapsed
+            if lag == 0 or not self.seen:
+                return
+            time.sleep(0.1)
+
+
+def measure(run: Run, *, rounds: int) -> tuple[list[Row], list[Row]]:
+    """Run all legs; return the table's rows and the records behind them."""
+    rows: list[Row] = []
+    details: list[Row] = []
+    for number in range(1, rounds + 1):
+        servers: Sequence[AbstractContextManager[targets.Target]] = (
+            targets.peer("bare_post", core=run.server_core),
+            targets.groundswell(core=run.server_core, secret=run.secret, env=GROUNDSWELL_ENV),
+        )
+        for start in servers:
+            with start as server:
+                row, detail = measure_server(run, server)
+            rows.append({"server": row.pop("server"), "round": number, **row})
+            details.append(detail)
+    return rows, details
+
+
+def measure_server(run: Run, server: targets.Target) -> tuple[dict[str, object], Row]:
+    """Measure one running server once."""
+    lag = LagSeries()
+    with ExitStack() as stack:
+        if server.internal_port is not None:
+            stack.enter_context(
+                traffic.watching(run.tools, server.port, viewers=1, core=run.client_core)
+            )
+        with _writers(run, server, seconds=WARM_UP) as warming:
+            traffic.written(warming, within=WARM_UP)
+        if server.internal_port is not None:
+            lag.sample(server.internal_port)
+        with _writers(run, server, seconds=run.seconds) as writers:
+            at_server = CoreMeter(server.process, core=run.server_core)
+            at_client = CoreMeter(writers, core=run.client_core)
+            end = time.monotonic() + run.seconds
+            while (left := end - time.monotonic()) > 0:
+                time.sleep(min(1.0, left))
+                if server.internal_port is not None and left > 1.0:
+                    lag.sample(server.internal_port)
+            server_use, client_use = at_server.use(), at_client.use()
+            cpu = at_server.cpu_seconds()
+            saw = traffic.written(writers, within=run.seconds)
+        if server.internal_port is not None:
+            last = lag.sample(server.internal_port)
+            lag_at_end = len(lag.seen) if last is not None else 0
+            lag.drain(server.internal_port)
+            during = lag.seen[:lag_at_end]
+        else:
+            during = []
+        server.process.check()
+    row: dict[str, object] = {
+        "server": server.name,
+        "posts/s": saw.per_second,
+        "not 2xx": saw.other + saw.lost + saw.unanswered,
+        "p50 ms": saw.latency_ms.p50 if saw.latency_ms else None,
+        "p99 ms": saw.latency_ms.p99 if saw.latency_ms else None,
+        "CPU us/post": 1e6 * cpu / max(1.0, saw.per_second * run.seconds),
+        "server busy %": server_use.ours,
+        "client busy %": client_use.ours,
+        "others %": max(server_use.others, client_use.others),
+        "lag start": during[0] if during else None,
+        "lag max": max(during, default=None),
+        "lag end": during[-1] if during else None,
+        "drained s": lag.drain_s,
+        "bounded by": bound(server=server_use, client=client_use),
+    }
+    return row, {**row, "writers": traffic.as_record(saw), "lag": lag.seen}
+
+
+def _writers(
+    run: Run, server: targets.Target, *, seconds: float
+) -> AbstractContextManager[Process]:
+    return traffic.writing(
+        run.tools,
+        server.port,
+        tokens=run.tokens,
+        seconds=seconds,
+        connections=run.writers,
+        core=run.client_core,
+    )
+
+
+def ratio(rows: Sequence[Row]) -> float:
+    """Return the median rate of Groundswell over that of the bare handler."""
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        rates.setdefault(str(row["server"]), []).append(float(str(row["posts/s"])))
+    return statistics.median(rates["groundswell"]) / statistics.median(rates["bare_post"])

@@ -1,0 +1,295 @@
+/* Opens many WebSocket viewers of one path and measures what reaches them.
+ *
+ * Says `ready N` once all are connected, then watches for --seconds or until stdin is closed, and
+ * prints one line of JSON. Every --every-th viewer is sampled: its frames are parsed and the send
+ * times in them (`t=<ns>;`, wall clock) give latencies. What the others get is counted and thrown
+ * away inside the kernel, so that one core can hold tens of thousands of them.
+ */
+#define _GNU_SOURCE
+#include <stdbool.h>
+
+#include "frames.h"
+#include "loopback.h"
+#include "measure.h"
+
+#define HANDSHAKES_AT_ONCE 200        /* well below every listen backlog in use */
+#define STDIN_NAME UINT64_MAX         /* in epoll data; all others are indices of viewers */
+#define READ_BYTES (256 * 1024)
+
+static const char *path = "/", *progress = "no";
+static double port, viewer_count = 1, sources = 16, every = 50, seconds = 60, connect_rate = 2000,
+                    connect_seconds = 60, pong_seconds = 7;
+
+enum state { CONNECTING, HANDSHAKING, WATCHING, GONE };
+
+struct viewer {
+    int fd;
+    enum state state;
+    struct inbox *inbox; /* of sampled viewers only */
+    uint64_t bytes;      /* after the handshake */
+};
+
+static struct viewer *viewers;
+static struct histogram latency;
+static int epoll;
+static unsigned opened, connected, closed;
+static uint64_t comments, messages, welcomes, pings, errors, sampled_bytes;
+static int64_t first_comment, last_comment; /* monotonic */
+
+/* A masked control frame without payload. The mask has nothing to hide, so any four bytes do. */
+static void send_control(const struct viewer *v, enum opcode opcode)
+{
+    const uint8_t frame[6] = {(uint8_t)(0x80 | opcode), 0x80, 1, 2, 3, 4};
+    send(v->fd, frame, sizeof frame, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void leave(struct viewer *v)
+{
+    close(v->fd);
+    v->state = GONE;
+    closed++;
+}
+
+static void open_viewer(unsigned i)
+{
+    struct viewer *v = &viewers[i];
+    v->fd = connect_loopback((int)port, i % (unsigned)sources);
+    if (i % (unsigned)every == 0)
+        v->inbox = calloc(1, sizeof *v->inbox);
+    watch(epoll, v->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, i);
+}
+
+static void send_handshake(struct viewer *v)
+{
+    char request[1024];
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(v->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error)
+        die("viewer %td: connect: %s", v - viewers, strerror(error));
+    int n = snprintf(request, sizeof request,
+                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+                     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                     "Sec-WebSocket-Version: 13\r\n\r\n",
+                     path, (int)port);
+    if (n >= (int)sizeof request || send(v->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
+        die("viewer %td: the handshake cannot be sent", v - viewers);
+    v->state = HANDSHAKING;
+}
+
+/* Takes exactly the response's head off the socket, so that the next byte is a frame's. */
+static void receive_handshake(struct viewer *v)
+{
+    char head[4096];
+    ssize_t n = recv(v->fd, head, sizeof head, MSG_PEEK);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0)
+        die("viewer %td: closed during the handshake", v - viewers);
+    const char *end = memmem(head, (size_t)n, "\r\n\r\n", 4);
+    if (n > 12 && memcmp(head, "HTTP/1.1 101", 12) != 0)
+        die("viewer %td: refused: %.*s", v - viewers, (int)strcspn(head, "\r\n"), head);
+    if (!end) {
+        if (n == sizeof head)
+            die("viewer %td: the response's head is too long", v - viewers);
+        return;
+    }
+    if (recv(v->fd, head, (size_t)(end + 4 - head), 0) != end + 4 - head)
+        die("viewer %td: a peeked head is gone", v - viewers);
+    v->state = WATCHING;
+    connected++;
+}
+
+static void take_message(const struct frame *frame)
+{
+    static const char welcome[] = "{\"type\":\"welcome\"";
+    const uint8_t *at = frame->payload, *end = at + frame->length;
+    const int64_t now = wall_ns();
+    int64_t stamp;
+    messages++;
+    /* A snapshot repeats old comments: not deliveries. More than one a viewer means skips. */
+    if (frame->length >= sizeof welcome - 1 && memcmp(at, welcome, sizeof welcome - 1) == 0) {
+        welcomes++;
+        return;
+    }
+    while ((stamp = next_stamp(&at, end)) != 0) {
+        histogram_add(&latency, now - stamp);
+        comments++;
+        last_comment = monotonic_ns();
+        if (!first_comment)
+            first_comment = last_comment;
+    }
+}
+
+/* Returns whether the viewer is still there. */
+static bool take_frames(struct viewer *v)
+{
+    struct frame frame;
+    int taken;
+    while ((taken = next_frame(v->inbox, &frame)) == 1) {
+        if (frame.opcode == OP_TEXT) {
+            take_message(&frame);
+        } else if (frame.opcode == OP_PING) {
+            pings++;
+            send_control(v, OP_PONG);
+        } else if (frame.opcode == OP_CLOSE) {
+            return false;
+        } else if (frame.opcode != OP_PONG) {
+            taken = -1;
+            break;
+        }
+    }
+    errors += taken < 0;
+    return taken == 0;
+}
+
+/* Edge-triggered: reads until a read comes back short, after which the next byte is a new edge. */
+static void receive(struct viewer *v)
+{
+    ssize_t n;
+    do {
+        if (v->inbox)
+            n = recv(v->fd, inbox_room(v->inbox, READ_BYTES), READ_BYTES, 0);
+        else
+            n = recv(v->fd, NULL, READ_BYTES, MSG_TRUNC);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+            leave(v);
+            return;
+        }
+        if (n < 0)
+            return;
+        v->bytes += (uint64_t)n;
+        if (v->inbox) {
+            sampled_bytes += (uint64_t)n;
+            v->inbox->end += (size_t)n;
+            if (!take_frames(v)) {
+                leave(v);
+                return;
+            }
+        }
+    } while (n == READ_BYTES);
+}
+
+static void on_event(struct viewer *v, uint32_t events)
+{
+    if (v->state == CONNECTING && events & (EPOLLOUT | EPOLLERR))
+        send_handshake(v);
+    if (v->state == HANDSHAKING && events & EPOLLIN)
+        receive_handshake(v);
+    if (v->state == WATCHING && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
+        receive(v);
+}
+
+/* Handles what happened within `timeout_ms`. Returns false once stdin is closed. */
+static bool turn(int timeout_ms)
+{
+    struct epoll_event events[512];
+    bool going = true;
+    int n = epoll_wait(epoll, events, 512, timeout_ms);
+    for (int i = 0; i < n; i++) {
+        char line[64];
+        if (events[i].data.u64 == STDIN_NAME)
+            going = read(STDIN_FILENO, line, sizeof line) > 0;
+        else
+            on_event(&viewers[events[i].data.u64], events[i].events);
+    }
+    return going;
+}
+
+static void connect_all(void)
+{
+    const int64_t start = monotonic_ns();
+    while (connected < (unsigned)viewer_count) {
+        double elapsed = (double)(monotonic_ns() - start) / 1e9;
+        if (elapsed > connect_seconds)
+            die("%u of %.0f viewers are connected after %.0f s", connected, viewer_count, elapsed);
+        while (opened < (unsigned)viewer_count && opened - connected < HANDSHAKES_AT_ONCE &&
+               opened <= connect_rate * elapsed)
+            open_viewer(opened++);
+        if (!turn(2))
+            die("told to stop while %u of %.0f viewers are connected", connected, viewer_count);
+    }
+    printf("ready %u\n", connected);
+    fflush(stdout);
+}
+
+/* Unread pings of unsampled viewers are never seen, so every viewer shows a sign of life by itself
+ * every pong_seconds, spread evenly. An unasked pong is allowed (RFC 6455 section 5.5.3). */
+static void show_life(double elapsed)
+{
+    static uint64_t shown;
+    while (pong_seconds > 0 && (double)shown < elapsed / pong_seconds * viewer_count) {
+        const struct viewer *v = &viewers[shown++ % (unsigned)viewer_count];
+        if (v->state == WATCHING)
+            send_control(v, OP_PONG);
+    }
+}
+
+static void show_progress(double elapsed)
+{
+    static double shown;
+    static uint64_t before;
+    if (strcmp(progress, "yes") != 0 || elapsed < shown + 1)
+        return;
+    fprintf(stderr, "%.0f s: %llu comments on sampled viewers, p99 so far %.1f ms\n", elapsed,
+            (unsigned long long)(comments - before), histogram_ms(&latency, 0.99));
+    before = comments;
+    shown = elapsed;
+}
+
+static void report(double elapsed, double cpu)
+{
+    uint64_t least = UINT64_MAX, most = 0, total = 0;
+    unsigned sampled = 0;
+    for (unsigned i = 0; i < connected; i++) {
+        total += viewers[i].bytes;
+        least = viewers[i].bytes < least ? viewers[i].bytes : least;
+        most = viewers[i].bytes > most ? viewers[i].bytes : most;
+        sampled += viewers[i].inbox != NULL;
+    }
+    printf("{\"viewers\":%.0f,\"connected\":%u,\"closed\":%u,\"sampled\":%u,\"comments\":%llu,"
+           "\"messages\":%llu,\"welcomes\":%llu,\"pings\":%llu,\"errors\":%llu,\"bytes\":%llu,"
+           "\"sampled_bytes\":%llu,\"viewer_bytes_min\":%llu,\"viewer_bytes_max\":%llu,"
+           "\"seconds\":%.3f,\"active_seconds\":%.3f,\"cpu_seconds\":%.3f,",
+           viewer_count, connected, closed, sampled, (unsigned long long)comments,
+           (unsigned long long)messages, (unsigned long long)welcomes, (unsigned long long)pings,
+           (unsigned long long)errors, (unsigned long long)total,
+           (unsigned long long)sampled_bytes, (unsigned long long)least,
+           (unsigned long long)most, elapsed, (double)(last_comment - first_comment) / 1e9, cpu);
+    histogram_print(&latency);
+    printf("}\n");
+}
+
+int main(int argc, char **argv)
+{
+    const struct option options[] = {
+        {"port", NULL, &port},           {"path", &path, NULL},
+        {"viewers", NULL, &viewer_count},{"sources", NULL, &sources},
+        {"every", NULL, &every},         {"seconds", NULL, &seconds},
+        {"connect-rate", NULL, &connect_rate}, {"connect-seconds", NULL, &connect_seconds},
+        {"pong-seconds", NULL, &pong_seconds}, {"progress", &progress, NULL},
+    };
+    parse_options(argc, argv, options, sizeof options / sizeof *options);
+    if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > 250 || every < 1)
+        die("--port is needed; --viewers, --sources (at most 250) and --every are at least 1");
+    need_files(viewer_count);
+    viewers = calloc((size_t)viewer_count, sizeof *viewers);
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = STDIN_NAME};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event); /* a file cannot be watched: no matter */
+    connect_all();
+
+    const int64_t start = monotonic_ns();
+    const double cpu = cpu_seconds();
+    double elapsed = 0;
+    while (elapsed < seconds && turn(10)) {
+        elapsed = (double)(monotonic_ns() - start) / 1e9;
+        show_life(elapsed);
+        show_progress(elapsed);
+    }
+    report((double)(monotonic_ns() - start) / 1e9, cpu_seconds() - cpu);
+    for (unsigned i = 0; i < connected; i++)
+        if (viewers[i].state == WATCHING)
+            send_control(&viewers[i], OP_CLOSE);
+    return 0;
+}

@@ -1,0 +1,1 @@
+"""Small servers to compare with. Each says `ready PORT` on stdout and runs until it is ended."""
