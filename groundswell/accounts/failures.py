@@ -1,0 +1,24 @@
+"""Which failures of the database mean "not now", and which are ours."""
+
+import contextlib
+from collections.abc import Iterator
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from groundswell.contract.ports.accounts import AccountsUnavailable
+
+_OUR_MISTAKES = (IntegrityError, ProgrammingError, DataError)
+
+
+@contextlib.contextmanager
+def unavailable_on_failure() -> Iterator[None]:
+    """Raise `AccountsUnavailable` for an engine that is away, locked, full or read-only."""
+    try:
+        yield
+    except _OUR_MISTAKES:
+        raise
+    except DBAPIError as error:
+        raise AccountsUnavailable(str(error.orig)) from error
+    except (PoolTimeout, OSError) as error:
+        raise AccountsUnavailable(str(error)) from error
