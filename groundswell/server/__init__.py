@@ -1,0 +1,1 @@
+"""The HTTP shell around the roles: listening, problems, CORS, pages, the internal port."""
