@@ -147,7 +147,7 @@ cdef char* _put_array(char* at, bytes name, tuple parts) noexcept:
     for part in parts:
         at = _put(at, <bytes> part)
         at = _put_char(at, c",")
-    at[-1] = c"]"
+    _put_char(at - 1, c"]")  # over the last comma
     return at
 
 

@@ -20,26 +20,29 @@ cdef bint utf8_feed(Utf8* state, const uint8_t* data, size_t size) noexcept nogi
     A zeroed state is the start of a text. The text may end here if `state.missing` is 0. After
     False the state means nothing. `data` is borrowed for the call.
     """
+    # A copy, since for all the compiler knows `data` could be the state's own bytes.
+    cdef Utf8 here = state[0]
     cdef size_t i = 0
     cdef uint64_t word
     while i < size:
-        if state.missing:
-            if not state.low <= data[i] <= state.high:
+        if here.missing:
+            if not here.low <= data[i] <= here.high:
                 return False
-            state.missing -= 1
-            state.low, state.high = 0x80, 0xBF
-            i += 1
-            continue
-        while size - i >= WORD:
-            memcpy(&word, data + i, WORD)
-            if word & NOT_ASCII:
-                break
-            i += WORD
-        if i == size:
-            break
-        if data[i] >= 0x80 and not _lead(state, data[i]):
-            return False
+            here.missing -= 1
+            here.low, here.high = 0x80, 0xBF
+        elif data[i] >= 0x80:
+            if not _lead(&here, data[i]):
+                return False
+        else:
+            while size - i > WORD:  # not >=: the loop's own step is still to come
+                memcpy(&word, data + i, WORD)
+                if word & NOT_ASCII:
+                    break
+                i += WORD
+            if data[i] >= 0x80:
+                continue
         i += 1
+    state[0] = here
     return True
 
 
