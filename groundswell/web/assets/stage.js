@@ -1,0 +1,220 @@
+/**
+ * The broadcast: a slow sea under a low light, drawn on a canvas. Hearts lift the light and the
+ * sparks. With `prefers-reduced-motion` it is one still picture.
+ */
+
+import { isCalm } from "./element.js";
+
+const MOST_PIXELS = 640_000; // the picture is soft: more would cost time and show nothing
+const FRAME_MS = 33;
+const SLOWEST_MS = 100;
+const SLOW_DRAW_MS = 9; // a machine that needs longer gets fewer frames
+const SPARKS = 70;
+const COOLING_PER_S = 0.55;
+const WARMTH_OF_A_HEART = 0.012;
+
+/** Swells from the horizon to the shore: height of the line, length, speed, colour. */
+const SWELLS = [
+  { y: 0.6, high: 0.006, long: 5.5, speed: 0.1, top: "#35566f", low: "#16283c" },
+  { y: 0.645, high: 0.011, long: 4.1, speed: -0.13, top: "#274a63", low: "#122236" },
+  { y: 0.705, high: 0.017, long: 3.0, speed: 0.17, top: "#1c3b53", low: "#0e1b2d" },
+  { y: 0.785, high: 0.024, long: 2.2, speed: -0.21, top: "#142c42", low: "#0a1524" },
+  { y: 0.885, high: 0.032, long: 1.6, speed: 0.26, top: "#0e2033", low: "#070f1b" },
+];
+const HORIZON = 0.598;
+
+export class Stage {
+  #canvas;
+  #pen;
+  #warmth = 0; // 0..1, from hearts
+  #lastDraw = 0;
+  #interval = FRAME_MS;
+  #sparks;
+
+  constructor(canvas, { random = Math.random } = {}) {
+    this.#canvas = canvas;
+    this.#pen = canvas.getContext("2d", { alpha: false });
+    this.#sparks = Array.from({ length: SPARKS }, () => ({
+      x: random(),
+      y: random(),
+      depth: 0.3 + random() * 0.7,
+      phase: random() * Math.PI * 2,
+    }));
+    new ResizeObserver(() => this.#resize()).observe(canvas);
+    matchMedia("(prefers-reduced-motion: reduce)").addEventListener("change", () => this.#run());
+    this.#resize();
+    this.#run();
+  }
+
+  /** Hearts came: the light answers. */
+  warm(hearts) {
+    this.#warmth = Math.min(1, this.#warmth + hearts * WARMTH_OF_A_HEART);
+  }
+
+  #run() {
+    if (isCalm()) this.#draw(20_000);
+    else requestAnimationFrame((now) => this.#frame(now));
+  }
+
+  #frame(now) {
+    if (isCalm()) return;
+    const passed = now - this.#lastDraw;
+    if (passed >= this.#interval - 4) {
+      this.#lastDraw = now;
+      this.#warmth *= 1 - (Math.min(passed, 200) / 1000) * COOLING_PER_S;
+      const started = performance.now();
+      this.#draw(now);
+      const slow = performance.now() - started > SLOW_DRAW_MS;
+      this.#interval = slow
+        ? Math.min(SLOWEST_MS, this.#interval + 8)
+        : Math.max(FRAME_MS, this.#interval - 1);
+    }
+    requestAnimationFrame((next) => this.#frame(next));
+  }
+
+  #resize() {
+    const { clientWidth, clientHeight } = this.#canvas;
+    if (clientWidth === 0) return;
+    const ratio = Math.min(devicePixelRatio, Math.sqrt(MOST_PIXELS / (clientWidth * clientHeight)));
+    this.#canvas.width = Math.round(clientWidth * ratio);
+    this.#canvas.height = Math.round(clientHeight * ratio);
+    this.#draw(isCalm() ? 20_000 : performance.now());
+  }
+
+  #draw(now) {
+    const { width, height } = this.#canvas;
+    const t = now / 1000;
+    this.#drawSky(width, height, t);
+    for (const [index, swell] of SWELLS.entries()) {
+      this.#drawSwell(swell, { width, height, t });
+      if (index < 4) this.#drawGlitter(swell, { width, height, t, index });
+    }
+    this.#drawSparks(width, height, t);
+    this.#drawShade(width, height);
+  }
+
+  #drawSky(width, height, t) {
+    const pen = this.#pen;
+    const sky = pen.createLinearGradient(0, 0, 0, height * HORIZON);
+    sky.addColorStop(0, "#0a1124");
+    sky.addColorStop(0.45, "#1b2947");
+    sky.addColorStop(0.78, "#5a4a68");
+    sky.addColorStop(0.93, "#b8756b");
+    sky.addColorStop(1, "#e9a878");
+    pen.fillStyle = sky;
+    pen.fillRect(0, 0, width, height);
+    const [x, y] = this.#sun(width, height, t);
+    const reach = height * (0.62 + 0.05 * Math.sin(t * 0.35) + 0.22 * this.#warmth);
+    pen.globalCompositeOperation = "lighter";
+    const halo = pen.createRadialGradient(x, y, 0, x, y, reach);
+    halo.addColorStop(0, `rgb(255 176 112 / ${0.5 + 0.25 * this.#warmth})`);
+    halo.addColorStop(0.25, `rgb(240 120 100 / ${0.22 + 0.2 * this.#warmth})`);
+    halo.addColorStop(1, "rgb(60 40 90 / 0)");
+    pen.fillStyle = halo;
+    pen.fillRect(0, 0, width, height);
+    this.#drawVeils(width, height, t);
+    pen.globalCompositeOperation = "source-over";
+    pen.fillStyle = "#ffe0b0";
+    pen.beginPath();
+    pen.arc(x, y, height * 0.052, 0, Math.PI * 2);
+    pen.fill();
+  }
+
+  /** Long thin clouds that drift through the light. */
+  #drawVeils(width, height, t) {
+    const pen = this.#pen;
+    for (let i = 0; i < 5; i += 1) {
+      const drift = ((i * 0.37 + t * (0.0022 + i * 0.0006)) % 1.6) - 0.3;
+      const y = height * (0.2 + i * 0.075);
+      const high = height * (0.03 + 0.008 * (i % 3));
+      pen.save();
+      pen.translate(drift * width, y);
+      pen.scale(width * 0.34, high);
+      const veil = pen.createRadialGradient(0, 0, 0, 0, 0, 1);
+      veil.addColorStop(0, `rgb(220 150 140 / ${0.1 + 0.03 * i})`);
+      veil.addColorStop(1, "rgb(220 150 140 / 0)");
+      pen.fillStyle = veil;
+      pen.fillRect(-1, -1, 2, 2);
+      pen.restore();
+    }
+  }
+
+  #sun(width, height, t) {
+    return [width * (0.6 + 0.02 * Math.sin(t * 0.05)), height * (HORIZON - 0.035)];
+  }
+
+  #line(swell, x, t) {
+    const lift = 1 + 0.5 * this.#warmth;
+    const a = Math.sin((x * Math.PI * 2 * 2.2) / swell.long + t * swell.speed * 2.1);
+    const b = Math.sin((x * Math.PI * 2 * 5.1) / swell.long - t * swell.speed * 3.3 + swell.y * 40);
+    const c = Math.sin((x * Math.PI * 2 * 11) / swell.long + t * swell.speed * 4.7 + swell.y * 90);
+    return swell.y + swell.high * lift * (0.62 * a + 0.28 * b + 0.1 * c);
+  }
+
+  #drawSwell(swell, { width, height, t }) {
+    const pen = this.#pen;
+    const crest = height * (swell.y - swell.high);
+    const fill = pen.createLinearGradient(0, crest, 0, height * (swell.y + 0.16));
+    fill.addColorStop(0, swell.top);
+    fill.addColorStop(1, swell.low);
+    pen.beginPath();
+    pen.moveTo(0, height);
+    for (let i = 0; i <= 64; i += 1) {
+      pen.lineTo((i / 64) * width, this.#line(swell, i / 64, t) * height);
+    }
+    pen.lineTo(width, height);
+    pen.closePath();
+    pen.fillStyle = fill;
+    pen.fill();
+  }
+
+  /** The light's path on the water: short strokes, wider the nearer they are. */
+  #drawGlitter(swell, { width, height, t, index }) {
+    const pen = this.#pen;
+    const [sunX] = this.#sun(width, height, t);
+    pen.globalCompositeOperation = "lighter";
+    for (let i = 0; i < 14; i += 1) {
+      const seed = index * 14 + i;
+      const spread = (Math.sin(seed * 12.9898) * 43758.5453) % 1;
+      const sway = 0.004 * Math.sin(t * 0.6 + seed);
+      const x = sunX + width * (spread * (0.05 + index * 0.03) + sway);
+      const y = (this.#line(swell, x / width, t) + 0.006 + ((seed * 0.618) % 1) * 0.05) * height;
+      const glow = Math.max(0, Math.sin(t * (0.7 + (seed % 5) * 0.13) + seed * 2.4));
+      pen.fillStyle = `rgb(255 190 135 / ${(0.09 + 0.34 * glow) * (0.8 + 0.6 * this.#warmth)})`;
+      const long = width * (0.012 + 0.011 * index) * (0.5 + glow);
+      pen.beginPath();
+      pen.ellipse(x, y, long, Math.max(0.8, height * 0.0022), 0, 0, Math.PI * 2);
+      pen.fill();
+    }
+    pen.globalCompositeOperation = "source-over";
+  }
+
+  #drawSparks(width, height, t) {
+    const pen = this.#pen;
+    pen.globalCompositeOperation = "lighter";
+    for (const spark of this.#sparks) {
+      const rise = (spark.y + t * 0.006 * spark.depth * (1 + 3 * this.#warmth)) % 1;
+      const x = (spark.x + 0.02 * Math.sin(t * 0.25 * spark.depth + spark.phase)) * width;
+      const y = height * (1.02 - rise * 0.7);
+      const blink = 0.5 + 0.5 * Math.sin(t * 0.9 + spark.phase);
+      const fade = Math.sin(rise * Math.PI) * (0.6 + 1.6 * this.#warmth);
+      const alpha = (0.06 + 0.3 * blink * spark.depth) * fade;
+      pen.fillStyle = `rgb(255 205 165 / ${Math.min(1, alpha)})`;
+      pen.beginPath();
+      pen.arc(x, y, height * 0.0028 * spark.depth * (1 + this.#warmth), 0, Math.PI * 2);
+      pen.fill();
+    }
+    pen.globalCompositeOperation = "source-over";
+  }
+
+  #drawShade(width, height) {
+    const pen = this.#pen;
+    const shade = pen.createLinearGradient(0, 0, 0, height);
+    shade.addColorStop(0, "rgb(4 7 14 / 0.5)");
+    shade.addColorStop(0.22, "rgb(4 7 14 / 0)");
+    shade.addColorStop(0.75, "rgb(4 7 14 / 0)");
+    shade.addColorStop(1, "rgb(4 7 14 / 0.45)");
+    pen.fillStyle = shade;
+    pen.fillRect(0, 0, width, height);
+  }
+}
