@@ -30,10 +30,12 @@ seconds_option = click.option(
 
 
 @click.group()
-def bench() -> None:
+@click.pass_context
+def bench(context: click.Context) -> None:
     """Measure servers on this machine: the server on one core, the clients on another."""
     # Ended from outside, the bench still ends the servers that it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
 
 
 @bench.command()

@@ -143,8 +143,9 @@ static bool take_frames(struct viewer *v)
     return taken == 0;
 }
 
-/* Edge-triggered: reads until a read comes back short, after which the next byte is a new edge. */
-static void receive(struct viewer *v)
+/* Edge-triggered: reads until a read comes back short, after which the next byte is a new edge.
+ * An end that this edge already told of will not be told again: then reads on to it. */
+static void receive(struct viewer *v, bool ended)
 {
     ssize_t n;
     do {
@@ -167,7 +168,7 @@ static void receive(struct viewer *v)
                 return;
             }
         }
-    } while (n == READ_BYTES);
+    } while (n == READ_BYTES || ended);
 }
 
 static void on_event(struct viewer *v, uint32_t events)
@@ -177,7 +178,7 @@ static void on_event(struct viewer *v, uint32_t events)
     if (v->state == HANDSHAKING && events & EPOLLIN)
         receive_handshake(v);
     if (v->state == WATCHING && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
-        receive(v);
+        receive(v, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
 
 /* Handles what happened within `timeout_ms`. Returns false once stdin is closed. */
