@@ -1,0 +1,63 @@
+"""A log on SQLite with a clock that the test moves."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from groundswell.contract import faultpoints
+from groundswell.log import SqliteLog
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.wall = 1_700_000_000_000
+        self.mono = 1000.0
+
+    def wall_ms(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.mono
+
+    def advance(self, seconds: float) -> None:
+        self.wall += round(seconds * 1000)
+        self.mono += seconds
+
+
+class LogFolder:
+    """Opens the log of one folder, and closes what a test left open."""
+
+    def __init__(self, path: Path, clock: FakeClock) -> None:
+        self.path = path
+        self._clock = clock
+        self._logs: list[SqliteLog] = []
+
+    async def open(self, **options: object) -> SqliteLog:
+        log = SqliteLog(self.path, **{"clock": self._clock, "partitions": 4, **options})
+        await log.start()
+        self._logs.append(log)
+        return log
+
+    async def close(self) -> None:
+        for log in self._logs:
+            await log.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The log's clock."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def folder(tmp_path: Path, clock: FakeClock) -> AsyncIterator[LogFolder]:
+    """A folder for one log file; nothing in it may block the event loop."""
+    made = LogFolder(tmp_path / "log.db", clock)
+    with blockbuster_ctx("groundswell"):
+        yield made
+    faultpoints.disarm()
+    await made.close()
