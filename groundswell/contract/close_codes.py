@@ -47,6 +47,9 @@ SLOW = CloseCode(
 IDLE = CloseCode(
     4009, "idle", "no sign of life", "No `pong` came within the time allowed. Reconnect, resume."
 )
+UNAVAILABLE = CloseCode(
+    4013, "unavailable", "try again later", "The room cannot be opened now. Reconnect, back off."
+)
 TOKEN_EXPIRED = CloseCode(
     4401, "token_expired", "token expired", "Reconnect with a fresh token and the position."
 )
@@ -73,6 +76,7 @@ CLOSE_CODES = (
     DRAIN,
     SLOW,
     IDLE,
+    UNAVAILABLE,
     TOKEN_EXPIRED,
     FLOOD,
     AUTH_TIMEOUT,

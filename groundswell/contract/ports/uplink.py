@@ -34,6 +34,10 @@ class Uplink(Protocol):
         """Verify a token for a video; no I/O."""
         ...
 
+    async def require_video(self, video_id: str) -> None:
+        """Raise `Refused` (bad_video_id, no_such_video) unless the video exists."""
+        ...
+
     async def post_comment(
         self,
         video_id: str,

@@ -1,0 +1,284 @@
+"""The plane that works everywhere, with TLS too: asyncio transports, one object a viewer.
+
+A pass gives every viewer of a room its turn, some hundred viewers a turn of the loop, so that a
+huge room holds nobody else up. A viewer whose transport does not take more stays where its cursor
+is and catches up from the ring when it drains: no queue, no copy.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from groundswell.broker.frames import Frame
+from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
+from groundswell.broker.ring import Ring
+from groundswell.broker.viewer import Viewer
+from groundswell.contract.clock import Clock
+from groundswell.contract.close_codes import (
+    AUTH_TIMEOUT,
+    DRAIN,
+    IDLE,
+    SLOW,
+    TOKEN_EXPIRED,
+    CloseCode,
+)
+from groundswell.contract.settings import StreamSettings
+
+SLICE_VIEWERS = 256  # about 2 ms of writes: what others wait for at most while a pass runs
+SWEEP_SECONDS = 1.0
+DRAIN_GRACE_SECONDS = 1.0  # after the last close, for the peers' half of the handshake
+STUCK_SECONDS = 6.0  # a viewer that takes no byte for so long is closed as slow
+
+
+class AsyncioAudience:
+    """See `plane.Audience`."""
+
+    def __init__(self, plane: "AsyncioPlane", ring: Ring, passed: Callable[[float], None]) -> None:
+        self._plane = plane
+        self._ring = ring
+        self._passed = passed
+        self._viewers: dict[Handle, Viewer] = {}
+        self._began = 0.0
+        self._turn: list[Viewer] = []  # of the pass that runs
+        self._next = 0  # whose turn it is
+        self._number = -1  # the frame that is passed around
+        self._again = False
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    def join(self, handle: Handle, cursor: int, private: Sequence[Frame]) -> None:
+        viewer = self._plane.viewers.get(handle)
+        if viewer is None:
+            return
+        if viewer.leave is not None:
+            viewer.leave(handle)
+        self._viewers[handle] = viewer
+        viewer.enter(self._ring, cursor, leave=self._leave)
+        for frame in private:
+            viewer.send_private(frame)
+        viewer.catch_up()
+
+    def publish(self) -> None:
+        if self._turn:
+            self._again = True  # a frame came while a pass runs: everybody gets another turn
+            return
+        self._again = False
+        self._began = self._plane.clock.monotonic()
+        self._turn = list(self._viewers.values())
+        self._number = self._ring.end - 1
+        self._next = 0
+        self._pass_slice()
+
+    def dissolve(self) -> None:
+        self._viewers.clear()
+        self._turn = []
+
+    def _leave(self, handle: Handle) -> None:
+        self._viewers.pop(handle, None)
+
+    def _pass_slice(self) -> None:
+        number = self._number
+        # With enormous frames the ring may have dropped this one; everybody then catches up.
+        kept = number >= self._ring.first
+        frame = self._ring[number if kept else self._ring.end - 1]
+        websocket, sse = frame.websocket, b""
+        written = written_bytes = 0
+        turn = self._turn[self._next : self._next + SLICE_VIEWERS]
+        # The hot loop: a viewer that is where it should be costs one comparison and one write.
+        for viewer in turn:
+            if viewer.cursor == number and kept and not viewer.blocked:
+                if viewer.is_websocket:
+                    viewer.write(websocket)
+                    written_bytes += len(websocket)
+                else:
+                    sse = sse or frame.sse
+                    viewer.write(sse)
+                    written_bytes += len(sse)
+                viewer.cursor = number + 1
+                written += 1
+            elif not viewer.blocked:
+                viewer.catch_up()
+        counters = self._plane.counters
+        counters.frames_written += written
+        counters.bytes_written += written_bytes
+        self._next += len(turn)
+        if self._next < len(self._turn):
+            asyncio.get_running_loop().call_soon(self._pass_slice)
+            return
+        self._turn = []
+        seconds = self._plane.clock.monotonic() - self._began
+        counters.passes += 1
+        counters.pass_seconds += seconds
+        if self._again:
+            self.publish()
+        else:
+            self._passed(seconds)
+
+
+class Counters:
+    """What `PlaneStatistics` is read from."""
+
+    __slots__ = (
+        "bytes_written",
+        "client_messages",
+        "frames_written",
+        "pass_seconds",
+        "passes",
+        "private_messages",
+        "refused_slow",
+        "skips",
+    )
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self.pass_seconds = 0.0
+        self.frames_written = 0
+        self.bytes_written = 0
+        self.private_messages = 0
+        self.client_messages = 0
+        self.skips = 0
+        self.refused_slow = 0
+
+
+class AsyncioPlane:
+    """See `plane.Plane`. `start` it inside a running loop; `drain` then `stop` it."""
+
+    def __init__(
+        self, *, settings: StreamSettings, clock: Clock, jitter: Callable[[], float]
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.viewers: dict[Handle, Viewer] = {}
+        self.counters = Counters()
+        self.events: PlaneEvents | None = None
+        self._jitter = jitter  # 0 <= x < 1, spreads the pings of viewers that came together
+        self._last_handle = 0
+        self._sweeper: asyncio.Task[None] | None = None
+        self._emptied: asyncio.Event | None = None  # while draining: the last viewer has gone
+
+    def start(self, events: PlaneEvents) -> None:
+        """Begin to sweep for deadlines; `events` is told of everything from now on."""
+        self.events = events
+        self._sweeper = asyncio.create_task(self._sweep_forever(), name="plane sweep")
+
+    async def drain(self, seconds: float) -> None:
+        """Tell all viewers to reconnect, spread over a time, and wait until they are gone."""
+        loop = asyncio.get_running_loop()
+        handles = list(self.viewers)
+        began = loop.time()
+        for index, handle in enumerate(handles):
+            due = began + seconds * index / len(handles)
+            if due > loop.time():
+                await asyncio.sleep(due - loop.time())
+            # What is left of the spread is how long the last ones may take to come back.
+            self.close(handle, DRAIN, f"retry_after={max(0.5, seconds * self._jitter()):.1f}")
+        if self.viewers:
+            self._emptied = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), DRAIN_GRACE_SECONDS)
+
+    async def stop(self) -> None:
+        """Cut what is left and stop sweeping."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for viewer in list(self.viewers.values()):
+            viewer.abort()
+
+    def forget(self, handle: Handle) -> bool:
+        """Drop a viewer whose transport is gone; False: it was dropped before."""
+        known = self.viewers.pop(handle, None) is not None
+        if self._emptied is not None and not self.viewers:
+            self._emptied.set()
+        return known
+
+    def audience(self, ring: Ring, passed: Callable[[float], None]) -> AsyncioAudience:
+        return AsyncioAudience(self, ring, passed)
+
+    def adopt(
+        self,
+        transport: asyncio.Transport,
+        *,
+        variant: Variant,
+        begin: Callable[[Handle], None],
+        leftover: bytes = b"",
+        auth_within: float | None = None,
+    ) -> None:
+        """Take a transport over after its handshake; its reading is paused.
+
+        `begin` is told the handle before any message of it comes. `leftover` was read behind the
+        handshake. `auth_within`: seconds until the viewer is closed with `AUTH_TIMEOUT` unless
+        `identify` is called.
+        """
+        self._last_handle += 1
+        handle = self._last_handle
+        now = self.clock.monotonic()
+        viewer = Viewer(self, handle, transport, variant=variant, now=now)
+        viewer.next_ping = now + self.settings.ping_interval * (0.5 + self._jitter() / 2)
+        if auth_within is not None:
+            viewer.auth_deadline = now + auth_within
+        self.viewers[handle] = viewer
+        transport.set_protocol(viewer)
+        begin(handle)
+        if leftover:
+            viewer.data_received(leftover)
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    def send(self, handle: Handle, frame: Frame) -> None:
+        viewer = self.viewers.get(handle)
+        if viewer is not None:
+            viewer.send_private(frame)
+
+    def identify(self, handle: Handle, expires_s: int | None) -> None:
+        viewer = self.viewers.get(handle)
+        if viewer is not None:
+            viewer.auth_deadline = None
+            viewer.expires_s = expires_s
+
+    def close(self, handle: Handle, code: CloseCode, note: str = "") -> None:
+        viewer = self.viewers.get(handle)
+        if viewer is not None:
+            viewer.close(code, note)
+
+    def statistics(self) -> PlaneStatistics:
+        c = self.counters
+        return PlaneStatistics(
+            viewers=len(self.viewers),
+            passes=c.passes,
+            pass_seconds=c.pass_seconds,
+            frames_written=c.frames_written,
+            bytes_written=c.bytes_written,
+            private_messages=c.private_messages,
+            client_messages=c.client_messages,
+            skips=c.skips,
+            refused_slow=c.refused_slow,
+        )
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            for start in range(0, len(viewers := list(self.viewers.values())), SLICE_VIEWERS * 8):
+                self._sweep(viewers[start : start + SLICE_VIEWERS * 8])
+                await asyncio.sleep(0)
+
+    def _sweep(self, viewers: Sequence[Viewer]) -> None:
+        """Keep the deadlines: closing, auth, token, stuck writer, pong, next ping."""
+        now = self.clock.monotonic()
+        now_s = self.clock.wall_ms() / 1000
+        settings = self.settings
+        for viewer in viewers:
+            if viewer.closing_deadline is not None:
+                if now >= viewer.closing_deadline:
+                    viewer.abort()
+            elif viewer.auth_deadline is not None and now >= viewer.auth_deadline:
+                viewer.close(AUTH_TIMEOUT)
+            elif viewer.expires_s is not None and now_s >= viewer.expires_s:
+                viewer.close(TOKEN_EXPIRED)
+            elif viewer.blocked and now - viewer.blocked_at >= STUCK_SECONDS:
+                viewer.close(SLOW)
+            elif viewer.pong_deadline is not None and now >= viewer.pong_deadline:
+                viewer.close(IDLE)
+            elif now >= viewer.next_ping and viewer.ping(now + settings.pong_timeout):
+                viewer.next_ping = now + settings.ping_interval

@@ -1,0 +1,101 @@
+"""What carries frames to sockets, behind an interface so that it can be replaced.
+
+A plane knows connections, cursors and deadlines. It knows no video, no token and no message.
+Everything here is called on the event loop's thread, and calls back on it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from groundswell.broker.frames import Frame
+from groundswell.broker.ring import Ring
+from groundswell.contract.close_codes import CloseCode
+
+
+class Variant(Enum):
+    """How a viewer reads."""
+
+    WEBSOCKET = "websocket"
+    SSE = "sse"
+
+
+Handle = int
+"""A connection of the plane; never used again after it was reported closed."""
+
+
+class PlaneEvents(Protocol):
+    """What a plane tells its owner, in batches."""
+
+    def messages(self, batch: Sequence[tuple[Handle, bytes]]) -> None:
+        """Complete text messages came, in order; their UTF-8 is checked."""
+        ...
+
+    def closed(self, batch: Sequence[tuple[Handle, int]]) -> None:
+        """Connections are gone, with the close code that was sent or received (0: neither)."""
+        ...
+
+    def behind(self, handle: Handle) -> None:
+        """A viewer's cursor fell off its ring: `rejoin` it, or close it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneStatistics:
+    """Counters since the start, and how many viewers there are."""
+
+    viewers: int
+    passes: int
+    pass_seconds: float
+    frames_written: int  # frame times viewer
+    bytes_written: int
+    private_messages: int
+    client_messages: int
+    skips: int  # viewers that fell off their ring
+    refused_slow: int  # viewers closed as slow
+
+
+class Audience(Protocol):
+    """The viewers of one ring."""
+
+    def __len__(self) -> int: ...
+
+    def join(self, handle: Handle, cursor: int, private: Sequence[Frame]) -> None:
+        """Send `private` to one viewer and then the ring from `cursor` on.
+
+        A viewer that has joined before is moved there. An unknown handle is ignored: it closed.
+        """
+        ...
+
+    def publish(self) -> None:
+        """The ring has a new frame. `passed(seconds)` is called when every viewer's turn came."""
+        ...
+
+    def dissolve(self) -> None:
+        """Forget the ring; the viewers must have left or joined another."""
+        ...
+
+
+class Plane(Protocol):
+    """Connections of one process."""
+
+    def audience(self, ring: Ring, passed: Callable[[float], None]) -> Audience:
+        """Return an empty audience of a ring."""
+        ...
+
+    def send(self, handle: Handle, frame: Frame) -> None:
+        """Send one viewer something of its own, through a small bounded slot."""
+        ...
+
+    def identify(self, handle: Handle, expires_s: int | None) -> None:
+        """Lift the auth deadline; close with `TOKEN_EXPIRED` within 2 s of `expires_s`."""
+        ...
+
+    def close(self, handle: Handle, code: CloseCode, note: str = "") -> None:
+        """Close with a code; `note` is put behind its reason. Again, or unknown: nothing."""
+        ...
+
+    def statistics(self) -> PlaneStatistics:
+        """Return the counters."""
+        ...

@@ -1,0 +1,260 @@
+"""What a viewer sends: its messages, its token, and the answers by `ref`.
+
+A session is what the plane does not know of a connection: video, person, where to resume.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from groundswell.broker.frames import Frame
+from groundswell.broker.plane import Handle, Plane
+from groundswell.broker.rooms import Rooms
+from groundswell.contract.claims import Claims
+from groundswell.contract.clock import rfc3339
+from groundswell.contract.close_codes import (
+    AUTH_REFUSED,
+    BAD_MESSAGE,
+    SLOW,
+    TOKEN_EXPIRED,
+    UNAVAILABLE,
+)
+from groundswell.contract.messages import (
+    Ack,
+    Auth,
+    Error,
+    Pong,
+    PostComment,
+    React,
+    decode_client_message,
+    encode,
+)
+from groundswell.contract.names import is_ref
+from groundswell.contract.ports.uplink import Origin, Uplink
+from groundswell.contract.position import Position
+from groundswell.contract.problems import Refused
+from groundswell.contract.reactions import Counts, counts_by_name
+from groundswell.contract.settings import RoomSettings, StreamSettings
+
+STRIKES = 10  # messages that were not understood until the stream is closed
+UPLINK_OF_ONE = 64  # messages of one viewer that wait for the log at once
+UPLINK_OF_ALL = 10_000  # the same of a process: beyond it, `busy`
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Session:
+    """One viewer. `claims` None: not known who it is."""
+
+    video_id: str
+    origin: Origin
+    claims: Claims | None
+    resume: Position | None
+    joined: bool = False
+    strikes: int = 0
+    waiting: int = 0
+    messages: int = 0  # of this second
+    second: int = 0
+
+
+class Sessions:
+    """Listens to the plane (`plane.PlaneEvents`) and brings messages to the gate."""
+
+    def __init__(
+        self,
+        *,
+        plane: Plane,
+        rooms: Rooms,
+        uplink: Uplink,
+        room_settings: RoomSettings,
+        stream_settings: StreamSettings,
+        auth_required: bool,
+    ) -> None:
+        self._plane = plane
+        self._rooms = rooms
+        self._uplink = uplink
+        self._closes_slow = room_settings.slow_viewers == "close"
+        self._rate = stream_settings.uplink_messages
+        self._auth_required = auth_required
+        self._sessions: dict[Handle, Session] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def begin(self, handle: Handle, session: Session) -> None:
+        """Take up a connection that the plane has adopted."""
+        self._sessions[handle] = session
+        if session.claims is not None:
+            self._plane.identify(handle, session.claims.expires_s)
+        if session.claims is not None or not self._auth_required:
+            self._join(handle, session)
+
+    async def finish(self) -> None:
+        """Wait for what is under way; call it when no message comes any more."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # From the plane
+
+    def messages(self, batch: Sequence[tuple[Handle, bytes]]) -> None:
+        for handle, text in batch:
+            session = self._sessions.get(handle)
+            if session is not None:
+                self._take(handle, session, text)
+
+    def closed(self, batch: Sequence[tuple[Handle, int]]) -> None:
+        for handle, _ in batch:
+            self._sessions.pop(handle, None)
+
+    def behind(self, handle: Handle) -> None:
+        session = self._sessions.get(handle)
+        if session is None or self._closes_slow:
+            self._plane.close(handle, SLOW)
+        else:
+            session.resume = None
+            self._join(handle, session)
+
+    # Within
+
+    def _join(self, handle: Handle, session: Session) -> None:
+        session.joined = True
+        resume, session.resume = session.resume, None
+        if not self._rooms.join_nowait(handle, session.video_id, resume):
+            self._spawn(self._join_later(handle, session, resume))
+
+    async def _join_later(self, handle: Handle, session: Session, resume: Position | None) -> None:
+        try:
+            await self._rooms.join(handle, session.video_id, resume)
+        except Refused as refused:
+            note = f"retry_after={refused.retry_after or 1.0:.1f}"
+            self._plane.close(handle, UNAVAILABLE, note)
+
+    def _take(self, handle: Handle, session: Session, text: bytes) -> None:
+        try:
+            message = decode_client_message(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            code = "bad_field" if isinstance(error, msgspec.ValidationError) else "bad_json"
+            self._refuse(handle, None, Refused(code, str(error)))
+            self._strike(handle, session)
+            return
+        if isinstance(message, Pong):
+            return
+        ref = message.ref
+        if ref is not None and not is_ref(ref):
+            self._refuse(handle, None, Refused("bad_ref"))
+            self._strike(handle, session)
+        elif isinstance(message, Auth):
+            self._authenticate(handle, session, message)
+        else:
+            self._pass_up(handle, session, message)
+
+    def _authenticate(self, handle: Handle, session: Session, message: Auth) -> None:
+        try:
+            claims = self._uplink.authenticate(message.token, session.video_id)
+            if session.claims is not None and claims.user_id != session.claims.user_id:
+                raise Refused("user_mismatch", "a stream cannot change its user")
+        except Refused as refused:
+            self._refuse(handle, message.ref, refused)
+            if self._auth_required:
+                expired = refused.code == "token_expired"
+                self._plane.close(handle, TOKEN_EXPIRED if expired else AUTH_REFUSED)
+            return
+        session.claims = claims
+        self._plane.identify(handle, claims.expires_s)
+        if message.ref is not None:
+            self._answer(handle, Ack(ref=message.ref))
+        if not session.joined:
+            self._join(handle, session)
+
+    def _pass_up(self, handle: Handle, session: Session, message: PostComment | React) -> None:
+        """Start to carry a message out, within the budget of its viewer and of the process."""
+        if session.claims is None:
+            self._refuse(handle, message.ref, Refused("token_missing"))
+        elif not self._within_rate(session):
+            self._refuse(handle, message.ref, Refused("rate_limited"))
+        elif session.waiting >= UPLINK_OF_ONE or len(self._tasks) >= UPLINK_OF_ALL:
+            self._refuse(handle, message.ref, Refused("busy"))
+        else:
+            session.waiting += 1
+            self._spawn(self._carry_out(handle, session, session.claims, message))
+
+    async def _carry_out(
+        self, handle: Handle, session: Session, claims: Claims, message: PostComment | React
+    ) -> None:
+        try:
+            if isinstance(message, PostComment):
+                self._answer(handle, await self._post(session, claims, message))
+            else:
+                counts = await self._react(session, claims, message)
+                named = {name: n for name, n in counts_by_name(counts).items() if n}
+                self._answer(handle, Ack(ref=message.ref, reactionCount=named))
+        except Refused as refused:
+            self._refuse(handle, message.ref, refused)
+        except Exception:  # whatever it is: the viewer gets an answer, the log the traceback
+            log.exception("message failed", video=session.video_id)
+            self._refuse(handle, message.ref, Refused("internal"))
+        finally:
+            session.waiting -= 1
+
+    async def _post(self, session: Session, claims: Claims, message: PostComment) -> Ack:
+        accepted = await self._uplink.post_comment(
+            session.video_id,
+            message.commentText,
+            author=claims,
+            origin=session.origin,
+            reply_to=message.replyToCommentID,
+            ref=message.ref,
+        )
+        return Ack(
+            ref=message.ref,
+            commentID=accepted.comment_id,
+            timestamp=rfc3339(accepted.time_ms),
+            position=accepted.position,
+        )
+
+    async def _react(self, session: Session, claims: Claims, message: React) -> Counts:
+        video_id, origin = session.video_id, session.origin
+        if message.commentID is not None:
+            return await self._uplink.react(
+                video_id, message.commentID, message.reactionType, user=claims, origin=origin
+            )
+        if message.reactionType is None:
+            raise Refused("unknown_reaction", "a reaction to the video cannot be taken back")
+        return await self._uplink.heart(video_id, message.reactionType, user=claims, origin=origin)
+
+    def _within_rate(self, session: Session) -> bool:
+        second = int(asyncio.get_running_loop().time())
+        if second != session.second:
+            session.second, session.messages = second, 0
+        session.messages += 1
+        return session.messages <= self._rate
+
+    def _strike(self, handle: Handle, session: Session) -> None:
+        session.strikes += 1
+        if session.strikes >= STRIKES:
+            self._plane.close(handle, BAD_MESSAGE)
+
+    def _answer(self, handle: Handle, message: Ack | Error) -> None:
+        self._plane.send(handle, Frame(b"answer", "", encode(message)))
+
+    def _refuse(self, handle: Handle, ref: str | None, refused: Refused) -> None:
+        self._answer(
+            handle,
+            Error(
+                ref=ref,
+                code=refused.code,
+                title=refused.problem.title,
+                detail=refused.detail,
+                retry_after=refused.retry_after,
+            ),
+        )
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
