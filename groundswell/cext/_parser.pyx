@@ -172,8 +172,8 @@ cdef int _expect(WsParser* parser, uint64_t length) noexcept nogil:
         if parser.message_size + length > parser.message_bytes:
             return rfc6455.TOO_BIG
         if opcode != rfc6455.CONTINUATION:
+            # No reset of `utf8`: text that ends within a character has failed.
             parser.message_opcode = opcode
-            memset(&parser.utf8, 0, sizeof(Utf8))
         parser.fragments += 1
     parser.frame_left = <uint32_t> length
     parser.stage = WS_MASK

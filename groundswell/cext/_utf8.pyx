@@ -23,7 +23,6 @@ cdef bint utf8_feed(Utf8* state, const uint8_t* data, size_t size) noexcept nogi
     # A copy, since for all the compiler knows `data` could be the state's own bytes.
     cdef Utf8 here = state[0]
     cdef size_t i = 0
-    cdef uint64_t word
     while i < size:
         if here.missing:
             if not here.low <= data[i] <= here.high:
@@ -34,16 +33,24 @@ cdef bint utf8_feed(Utf8* state, const uint8_t* data, size_t size) noexcept nogi
             if not _lead(&here, data[i]):
                 return False
         else:
-            while size - i > WORD:  # not >=: the loop's own step is still to come
-                memcpy(&word, data + i, WORD)
-                if word & NOT_ASCII:
-                    break
-                i += WORD
-            if data[i] >= 0x80:
-                continue
+            i = _ascii_end(data, i + 1, size)
+            continue
         i += 1
     state[0] = here
     return True
+
+
+cdef inline size_t _ascii_end(const uint8_t* data, size_t i, size_t size) noexcept nogil:
+    """Return where, from `i` on, the first byte is that is not ASCII; `size` if there is none."""
+    cdef uint64_t word
+    while size - i >= WORD:
+        memcpy(&word, data + i, WORD)
+        if word & NOT_ASCII:
+            break
+        i += WORD
+    while i < size and data[i] < 0x80:
+        i += 1
+    return i
 
 
 cdef inline bint _lead(Utf8* state, uint8_t byte) noexcept nogil:
