@@ -27,14 +27,14 @@ def routes(
     uplink: Uplink,
     moderation: Moderation,
     *,
-    address_of: Callable[[web.Request], str],
+    origin_of: Callable[[web.Request], Origin],
     bodies: BodyReader,
 ) -> list[web.RouteDef]:
-    """Return the write routes. `address_of` tells a client's address behind proxies.
+    """Return the write routes. `origin_of` tells where a request came from.
 
     Handlers raise `Refused`; the server's middleware turns that into a problem.
     """
-    handlers = _Handlers(uplink, moderation, address_of, bodies)
+    handlers = _Handlers(uplink, moderation, origin_of, bodies)
     video = "/live/{videoID}"
     comment = video + "/comments/{commentID}"
     return [
@@ -51,12 +51,12 @@ class _Handlers:
         self,
         uplink: Uplink,
         moderation: Moderation,
-        address_of: Callable[[web.Request], str],
+        origin_of: Callable[[web.Request], Origin],
         bodies: BodyReader,
     ) -> None:
         self._uplink = uplink
         self._moderation = moderation
-        self._address_of = address_of
+        self._origin = origin_of
         self._bodies = bodies
 
     async def post_comment(self, request: web.Request) -> web.Response:
@@ -145,9 +145,6 @@ class _Handlers:
         if scheme.lower() != "bearer" or not token:
             raise Refused("token_missing", "Authorization is not a Bearer token")
         return video_id, self._uplink.authenticate(token, video_id)
-
-    def _origin(self, request: web.Request) -> Origin:
-        return Origin(self._address_of(request), request.get("request_id"))
 
 
 def _require_subject(user_id: str | None, author: Claims) -> None:

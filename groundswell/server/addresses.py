@@ -6,6 +6,9 @@ from functools import lru_cache
 
 from aiohttp import web
 
+from groundswell.contract.ports.uplink import Origin
+from groundswell.server.problems import REQUEST_ID
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -27,6 +30,10 @@ class ClientAddresses:
             return address is not None and any(address in network for network in networks)
 
         self._trusts = trusts
+
+    def origin(self, request: web.Request) -> Origin:
+        """Return where a request came from, with the id that it has in our logs."""
+        return Origin(self.of(request), request.get(REQUEST_ID))
 
     def of(self, request: web.Request) -> str:
         """Return the nearest address that is not a trusted proxy's."""

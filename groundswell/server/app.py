@@ -54,6 +54,7 @@ class _CrossOrigin:
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add to every response, streams included, what all of them carry."""
         headers = response.headers
+        headers[hdrs.SERVER] = "groundswell"  # not which libraries, in which versions
         headers[hdrs.X_CONTENT_TYPE_OPTIONS] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
         if (request_id := request.get(REQUEST_ID)) is not None:

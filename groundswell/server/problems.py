@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from groundswell.contract.problems import Refused
 
-REQUEST_ID: Final = "request_id"  # key in the request where handlers find it
+REQUEST_ID: Final = web.RequestKey("request_id", str)
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 _log = logging.getLogger(__name__)
