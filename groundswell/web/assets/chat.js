@@ -72,18 +72,19 @@ export class Chat {
   /** Go to the newest comment and follow again. */
   showLatest() {
     this.#pinned = true;
-    if (document.activeElement?.closest(".comment")) document.activeElement.blur();
+    const focused = document.activeElement;
+    // Not the composer: on a phone that would open the keyboard.
+    if (focused === this.#pill || focused?.closest(".comment")) {
+      this.#scroller.focus({ preventScroll: true });
+    }
     this.#drawAll();
-    this.#toBottom();
     this.#caughtUp();
-    byID("composer-input").focus({ preventScroll: true });
   }
 
   /** Draw everything anew, for instance because the person became a moderator. */
   rebuild() {
     this.#views.clear();
     this.#drawAll();
-    if (this.#pinned) this.#toBottom();
   }
 
   #holds() {

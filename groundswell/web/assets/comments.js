@@ -31,6 +31,7 @@ class Entry {
     this.counts = comment.reactions ?? {};
     this.ownReaction = null;
     this.state = comment.commentID ? "shown" : "sending";
+    this.ordered = this.state === "shown"; // stands where the video's order has it
     this.parent = parent;
     this.replies = [];
     this.replyCount = 0; // also those no longer held
@@ -151,10 +152,21 @@ export class Comments {
   }
 
   #add(comment, userID = null) {
-    if (this.#byID.has(comment.commentID)) return;
     const own = comment.ref && comment.userID === userID && this.#sending.has(comment.ref);
     if (own) this.confirm(comment.ref, comment);
-    else this.#insert(comment);
+    const entry = this.#byID.get(comment.commentID);
+    if (!entry) this.#insert(comment);
+    else if (!entry.ordered) this.#order(entry);
+  }
+
+  /** One's own comment stood where it was written; now its place among the others is known. */
+  #order(entry) {
+    entry.ordered = true;
+    const siblings = entry.parent ? entry.parent.replies : this.#roots;
+    if (siblings.at(-1) === entry) return;
+    siblings.splice(siblings.indexOf(entry), 1);
+    siblings.push(entry);
+    this.#changes.reset = true;
   }
 
   #insert(comment) {

@@ -3,6 +3,8 @@
 import { byID, count, element } from "./element.js";
 
 const EVERY_MS = 1_000;
+const SMOOTH = 4; // seconds that a point of the pulse is the mean of
+const LEAST_SCALE = 3; // a second: below this the pulse stays low instead of filling its height
 
 export class Curious {
   #panel = byID("curious");
@@ -74,8 +76,9 @@ export class Curious {
   }
 }
 
-function fillArea(values, colour, alpha, { pen, width, height }) {
-  const most = Math.max(4, ...values);
+function fillArea(counts, colour, alpha, { pen, width, height }) {
+  const values = counts.map((_, i) => mean(counts.slice(Math.max(0, i - SMOOTH + 1), i + 1)));
+  const most = Math.max(LEAST_SCALE, ...values);
   const x = (i) => (i / (values.length - 1)) * width;
   const y = (value) => height - 2 - (value / most) * (height - 8);
   pen.beginPath();
@@ -94,6 +97,10 @@ function fillArea(values, colour, alpha, { pen, width, height }) {
   pen.globalAlpha = alpha;
   pen.fillStyle = colour;
   pen.fill();
+}
+
+function mean(numbers) {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 }
 
 function decimal(number) {

@@ -13,14 +13,16 @@ const SPARKS = 70;
 const COOLING_PER_S = 0.55;
 const WARMTH_OF_A_HEART = 0.012;
 
-/** Swells from the horizon to the shore: height of the line, length, speed, colour. */
+/** Swells from the horizon to the shore: where the line is, its height, length and speed. */
 const SWELLS = [
-  { y: 0.6, high: 0.006, long: 5.5, speed: 0.1, top: "#35566f", low: "#16283c" },
-  { y: 0.645, high: 0.011, long: 4.1, speed: -0.13, top: "#274a63", low: "#122236" },
-  { y: 0.705, high: 0.017, long: 3.0, speed: 0.17, top: "#1c3b53", low: "#0e1b2d" },
-  { y: 0.785, high: 0.024, long: 2.2, speed: -0.21, top: "#142c42", low: "#0a1524" },
-  { y: 0.885, high: 0.032, long: 1.6, speed: 0.26, top: "#0e2033", low: "#070f1b" },
+  { y: 0.597, high: 0.003, long: 2.6, speed: 0.1, top: "#a07c80", low: "#4a5b78" },
+  { y: 0.622, high: 0.008, long: 2.3, speed: -0.12, top: "#6f6f88", low: "#33506d" },
+  { y: 0.66, high: 0.014, long: 2.0, speed: 0.14, top: "#56718e", low: "#2a4a68" },
+  { y: 0.712, high: 0.022, long: 1.8, speed: -0.16, top: "#42688a", low: "#1b3a58" },
+  { y: 0.785, high: 0.032, long: 1.6, speed: 0.19, top: "#2f5a7c", low: "#112a45" },
+  { y: 0.885, high: 0.042, long: 1.4, speed: -0.22, top: "#204a69", low: "#081524" },
 ];
+const STEPS = 72; // of a line from side to side
 const HORIZON = 0.598;
 
 export class Stage {
@@ -86,8 +88,9 @@ export class Stage {
     const t = now / 1000;
     this.#drawSky(width, height, t);
     for (const [index, swell] of SWELLS.entries()) {
-      this.#drawSwell(swell, { width, height, t });
-      if (index < 4) this.#drawGlitter(swell, { width, height, t, index });
+      const base = SWELLS[index + 1]?.y ?? 1;
+      this.#drawSwell(swell, { width, height, t, base });
+      if (index < 5) this.#drawGlitter(swell, { width, height, t, index });
     }
     this.#drawSparks(width, height, t);
     this.#drawShade(width, height);
@@ -151,21 +154,42 @@ export class Stage {
     return swell.y + swell.high * lift * (0.62 * a + 0.28 * b + 0.1 * c);
   }
 
-  #drawSwell(swell, { width, height, t }) {
+  /** Each swell darkens towards `base`, so that the next one stands out before it. */
+  #drawSwell(swell, { width, height, t, base }) {
     const pen = this.#pen;
     const crest = height * (swell.y - swell.high);
-    const fill = pen.createLinearGradient(0, crest, 0, height * (swell.y + 0.16));
+    const fill = pen.createLinearGradient(0, crest, 0, height * (base + swell.high));
     fill.addColorStop(0, swell.top);
     fill.addColorStop(1, swell.low);
     pen.beginPath();
     pen.moveTo(0, height);
-    for (let i = 0; i <= 64; i += 1) {
-      pen.lineTo((i / 64) * width, this.#line(swell, i / 64, t) * height);
+    for (let i = 0; i <= STEPS; i += 1) {
+      pen.lineTo((i / STEPS) * width, this.#line(swell, i / STEPS, t) * height);
     }
     pen.lineTo(width, height);
     pen.closePath();
     pen.fillStyle = fill;
     pen.fill();
+    this.#drawCrest(swell, { width, height, t });
+  }
+
+  /** The edge of a swell catches the light, most of all in front of the sun. */
+  #drawCrest(swell, { width, height, t }) {
+    const pen = this.#pen;
+    const [sunX] = this.#sun(width, height, t);
+    const light = pen.createLinearGradient(sunX - width / 2, 0, sunX + width / 2, 0);
+    light.addColorStop(0, "rgb(150 170 200 / 0)");
+    light.addColorStop(0.32, "rgb(240 165 145 / 0.1)");
+    light.addColorStop(0.5, `rgb(255 210 165 / ${0.5 + 0.4 * this.#warmth})`);
+    light.addColorStop(0.68, "rgb(240 165 145 / 0.1)");
+    light.addColorStop(1, "rgb(150 170 200 / 0)");
+    pen.beginPath();
+    for (let i = 0; i <= STEPS; i += 1) {
+      pen.lineTo((i / STEPS) * width, this.#line(swell, i / STEPS, t) * height);
+    }
+    pen.strokeStyle = light;
+    pen.lineWidth = Math.max(0.7, height * (swell.y - 0.5) * 0.007);
+    pen.stroke();
   }
 
   /** The light's path on the water: short strokes, wider the nearer they are. */
