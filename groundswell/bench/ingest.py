@@ -24,28 +24,43 @@ DRAIN_TIME = 30.0  # seconds that persist may take to catch up
 
 @dataclass(slots=True)
 class LagSeries:
-    """How far persist was behind, about once a second, in records."""
+    """How far persist was behind, in records: about once a second under load, then to zero.
 
-    seen: list[float] = field(default_factory=list)
+    Without an internal port, or where the gauge is not told, the series stays empty.
+    """
+
+    internal_port: int | None
+    under_load: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
     drain_s: float | None = None  # from the last post to no lag; None: not within DRAIN_TIME
 
-    def sample(self, internal_port: int) -> float | None:
-        """Read the gauge once."""
-        lag = persist_lag(internal_port)
-        if lag is not None:
-            self.seen.append(lag)
-        return lag
+    def sample(self) -> None:
+        """Read the gauge once, under load."""
+        if self.internal_port is not None and (lag := persist_lag(self.internal_port)) is not None:
+            self.under_load.append(lag)
 
-    def drain(self, internal_port: int) -> None:
+    def drain(self) -> None:
         """Wait until there is no lag: what is accepted must also be stored before it counts."""
         start = time.monotonic()
-        while (elapsed := time.monotonic() - start) < DRAIN_TIME:
-            lag = self.sample(internal_port)
+        while self.internal_port is not None and self.under_load:
+            elapsed = time.monotonic() - start
+            lag = persist_lag(self.internal_port)
+            if lag is not None:
+                self.after.append(lag)
             if lag == 0:
                 self.drain_s = elapsed
-            if lag == 0 or not self.seen:
+            if lag == 0 or elapsed > DRAIN_TIME:
                 return
             time.sleep(0.1)
+
+    def columns(self) -> dict[str, object]:
+        """Return the columns of the table."""
+        return {
+            "lag start": self.under_load[0] if self.under_load else None,
+            "lag max": max(self.under_load, default=None),
+            "lag end": self.under_load[-1] if self.under_load else None,
+            "drained s": self.drain_s,
+        }
 
 
 def measure(run: Run, *, rounds: int) -> tuple[list[Row], list[Row]]:
@@ -67,34 +82,23 @@ def measure(run: Run, *, rounds: int) -> tuple[list[Row], list[Row]]:
 
 def measure_server(run: Run, server: targets.Target) -> tuple[dict[str, object], Row]:
     """Measure one running server once."""
-    lag = LagSeries()
+    lag = LagSeries(server.internal_port)
     with ExitStack() as stack:
-        if server.internal_port is not None:
-            stack.enter_context(
-                traffic.watching(run.tools, server.port, viewers=1, core=run.client_core)
-            )
+        if server.internal_port is not None:  # the product: with somebody watching
+            watching = traffic.watching(run.tools, server.port, viewers=1, core=run.client_core)
+            stack.enter_context(watching)
         with _writers(run, server, seconds=WARM_UP) as warming:
             traffic.written(warming, within=WARM_UP)
-        if server.internal_port is not None:
-            lag.sample(server.internal_port)
+        lag.sample()
         with _writers(run, server, seconds=run.seconds) as writers:
             at_server = CoreMeter(server.process, core=run.server_core)
             at_client = CoreMeter(writers, core=run.client_core)
-            end = time.monotonic() + run.seconds
-            while (left := end - time.monotonic()) > 0:
-                time.sleep(min(1.0, left))
-                if server.internal_port is not None and left > 1.0:
-                    lag.sample(server.internal_port)
+            _sample_for(run.seconds, lag)
             server_use, client_use = at_server.use(), at_client.use()
             cpu = at_server.cpu_seconds()
             saw = traffic.written(writers, within=run.seconds)
-        if server.internal_port is not None:
-            last = lag.sample(server.internal_port)
-            lag_at_end = len(lag.seen) if last is not None else 0
-            lag.drain(server.internal_port)
-            during = lag.seen[:lag_at_end]
-        else:
-            during = []
+        lag.sample()
+        lag.drain()
         server.process.check()
     row: dict[str, object] = {
         "server": server.name,
@@ -106,13 +110,19 @@ def measure_server(run: Run, server: targets.Target) -> tuple[dict[str, object],
         "server busy %": server_use.ours,
         "client busy %": client_use.ours,
         "others %": max(server_use.others, client_use.others),
-        "lag start": during[0] if during else None,
-        "lag max": max(during, default=None),
-        "lag end": during[-1] if during else None,
-        "drained s": lag.drain_s,
+        **lag.columns(),
         "bounded by": bound(server=server_use, client=client_use),
     }
-    return row, {**row, "writers": traffic.as_record(saw), "lag": lag.seen}
+    series = {"under_load": lag.under_load, "after": lag.after}
+    return row, {**row, "writers": traffic.as_record(saw), "lag": series}
+
+
+def _sample_for(seconds: float, lag: LagSeries) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(1.0, left))
+        if left > 1.0:
+            lag.sample()
 
 
 def _writers(

@@ -1,6 +1,5 @@
 """Running the two client tools and reading what they say."""
 
-import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,7 +121,7 @@ def written(writers: Process, *, within: float) -> WritersSaw:
 
 def as_record(saw: ViewersSaw | WritersSaw) -> dict[str, object]:
     """Return the record as plain data, for a report."""
-    record: dict[str, object] = json.loads(msgspec.json.encode(saw))
+    record: dict[str, object] = msgspec.to_builtins(saw)
     return record
 
 
