@@ -44,7 +44,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 4):.4g}"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 6):.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
