@@ -18,14 +18,24 @@ from groundswell.log.upkeep import LaneEnd, Slice
 BATCH_RECORDS_MAX = 512
 _PROBE_BYTES = 64 * 1024  # so much space must be there before a full log counts as writable
 
-# One statement for a batch: `sqlite3` lets go of the GIL at every step, so a row a step would give
-# a busy event loop its turn between any two rows. Sizes are powers of two, unused rows are NULL.
-_INSERT = {
-    size: "INSERT INTO records SELECT * FROM (VALUES "  # noqa: S608  # only placeholders are added
-    + ", ".join(["(?, ?, ?, ?)"] * size)
-    + ") WHERE column1 IS NOT NULL"
-    for size in (1 << n for n in range(BATCH_RECORDS_MAX.bit_length()))
-}
+
+def _insert(verb: str, table: str, columns: int) -> dict[int, str]:
+    """Return statements that insert up to so many rows at once, by powers of two.
+
+    `sqlite3` lets go of the GIL at every step, so a row a step would give a busy event loop its
+    turn between any two rows. Rows that a batch does not fill are NULL.
+    """
+    row = f"({', '.join('?' * columns)})"
+    return {
+        size: f"{verb} INTO {table} SELECT * FROM "  # noqa: S608  # our own names
+        f"(VALUES {', '.join([row] * size)}) "
+        "WHERE column1 IS NOT NULL"
+        for size in (1 << n for n in range(BATCH_RECORDS_MAX.bit_length()))
+    }
+
+
+_INSERT_RECORDS = _insert("INSERT", "records", 4)
+_INSERT_COMMITS = _insert("REPLACE", "commits", 3)
 
 Keep = Collection[tuple[str, Topic]]
 """(group, topic): what this group has not committed is not deleted from this topic."""
@@ -92,12 +102,8 @@ class Database:
             if inserts:
                 size = 1 << (len(inserts) - 1).bit_length()
                 parameters += [None] * (4 * (size - len(inserts)))
-                connection.execute(_INSERT[size], parameters)
-            if commits:
-                connection.executemany(
-                    "INSERT OR REPLACE INTO commits VALUES (?, ?, ?)",
-                    [(group, lane, offset) for (group, lane), offset in commits.items()],
-                )
+                connection.execute(_INSERT_RECORDS[size], parameters)
+            self._save(commits)
             faultpoints.reach("log.before_commit")
         except BaseException:
             self.roll_back()
@@ -160,6 +166,18 @@ class Database:
         except BaseException:
             self.roll_back()
             raise
+
+    def _save(self, commits: dict[tuple[str, int], int]) -> None:
+        rows: list[tuple[str | None, int | None, int | None]] = [
+            (group, lane, offset) for (group, lane), offset in commits.items()
+        ]
+        for start in range(0, len(rows), BATCH_RECORDS_MAX):
+            chunk = rows[start : start + BATCH_RECORDS_MAX]
+            size = 1 << (len(chunk) - 1).bit_length()
+            chunk += [(None, None, None)] * (size - len(chunk))
+            self._connection.execute(
+                _INSERT_COMMITS[size], [field for row in chunk for field in row]
+            )
 
     def roll_back(self) -> None:
         """End a failed transaction, if SQLite has not done so itself."""

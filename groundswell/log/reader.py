@@ -25,7 +25,8 @@ _READ = """
 SELECT group_concat(
          (id & :mask) || ' ' || append_ms || ' ' || ifnull(length(key), -1) || ' '
          || ifnull(length(value), -1), ' '),
-       group_concat(key, ''), group_concat(value, '')
+       group_concat(key, ''), group_concat(value, ''),
+       (SELECT first FROM lanes WHERE lane = :lane)
 FROM (
     SELECT id, append_ms, key, value,
            sum(ifnull(length(key), 0) + ifnull(length(value), 0)) OVER (ORDER BY id)
@@ -52,11 +53,11 @@ class Reader:
         """
         connection = self._take()
         try:
-            connection.execute("BEGIN")  # one snapshot: a gap by retention is never read over
-            first = connection.execute("SELECT first FROM lanes WHERE lane = ?", (lane,)).fetchone()
-            packed = connection.execute(
+            # One statement is one snapshot: what retention just deleted is never read over.
+            lengths, keys, values, first = connection.execute(
                 _READ,
                 {
+                    "lane": lane,
                     "mask": OFFSET_MASK,
                     "low": rowid(lane, offset),
                     "high": rowid(lane, end),
@@ -64,15 +65,13 @@ class Reader:
                     "bytes_max": READ_BYTES_MAX,
                 },
             ).fetchone()
-            connection.execute("COMMIT")
         except sqlite3.Error as error:
             connection.close()
             raise LogUnavailable(f"reading the log failed: {error}") from error
         self._give_back(connection)
-        if first is not None and offset < first[0]:
-            bounds = Bounds(first[0], end)
+        if first is not None and offset < first:
+            bounds = Bounds(first, end)
             raise OffsetOutOfRange(topic_of(lane), partition_of_lane(lane), offset, bounds)
-        lengths, keys, values = packed
         records, whole = _unpack(lengths, keys or b"", values or b"", limit)
         # Where the batch was cut short by a limit, what follows is not known to be a gap.
         return records, (records[-1].offset + 1 if records and not whole else end)
