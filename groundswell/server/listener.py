@@ -133,7 +133,8 @@ class DeadlineHandler(web.RequestHandler):
         if self._request_count != requests:
             self._head_since = None
             self._body = self._messages[-1][1] if self._messages else None
-        elif not body_was_open and self._head_since is None and not self._upgraded:
+        # aiohttp calls this without data, to go on with what it has buffered.
+        elif data and not body_was_open and self._head_since is None and not self._upgraded:
             self._await_head()
 
     def _await_head(self) -> None:
