@@ -28,6 +28,11 @@ _log = structlog.get_logger("groundswell.persist")
 WAITING_BYTES_MAX = 8 << 20
 
 
+def group_of(projection: Projection) -> str:
+    """Return the name of a projection's consumer group."""
+    return f"groundswell-{projection.value}"
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectionStatistics:
     """What a projection did since it was started."""
@@ -135,7 +140,7 @@ class ProjectionWorker(Generic[ValueT]):
 
     async def _be_member(self) -> None:
         group = self._source.group(
-            f"groundswell-{self._projection}",
+            group_of(self._projection),
             self._topic,
             start_at=self._start_at,
             lost=self._lose,

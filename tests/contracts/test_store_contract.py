@@ -118,8 +118,9 @@ async def test_a_page_keeps_to_its_bounds(store: CommentStore) -> None:
     """`start` is in, `end` is out, `limit` cuts from the start or, asked for newest, the end."""
     await apply_events(store, *(comment(offset) for offset in range(10)))
 
-    async def offsets(**bounds: int) -> list[int]:
-        return [stored.offset for stored in await store.comments(VIDEO, **bounds)]
+    async def offsets(*, start: int, end: int, limit: int) -> list[int]:
+        page = await store.comments(VIDEO, start=start, end=end, limit=limit)
+        return [stored.offset for stored in page]
 
     assert await offsets(start=2, end=5, limit=10) == [2, 3, 4]
     assert await offsets(start=2, end=9, limit=2) == [2, 3]

@@ -185,7 +185,7 @@ def wait_until() -> Callable[[Callable[[], bool]], object]:
 
     async def wait(condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while not condition():
+            while not condition():  # noqa: ASYNC110  any condition, not one with an event
                 await asyncio.sleep(POLL_SECONDS)
 
     return wait

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -36,7 +36,7 @@ class Group(Protocol):
 class TestLog(Log, Protocol):
     """The log in memory, see conftest."""
 
-    __test__ = False
+    __test__: ClassVar[bool] = False
     now_ms: int
     refused_commits: int
 
@@ -79,7 +79,7 @@ async def catch_up(log: Log, store: SqliteStore, partition: int = 0) -> None:
     """Wait until the store has the whole partition."""
     end = (await log.bounds(Topic.EVENTS, partition)).end
     async with asyncio.timeout(20):
-        while await store.applied_offset(Projection.COMMENTS, partition) < end:
+        while await store.applied_offset(Projection.COMMENTS, partition) < end:  # noqa: ASYNC110  no event
             await asyncio.sleep(0)
 
 

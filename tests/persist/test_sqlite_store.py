@@ -53,7 +53,7 @@ async def test_a_store_of_another_log_is_refused(
 
 async def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     """With the path in the text."""
-    path.write_bytes(b"not a database" * 1000)
+    await asyncio.to_thread(path.write_bytes, b"not a database" * 1000)
     with pytest.raises(StoreUnavailable, match=r"store\.db"):
         await SqliteStore(path, generation=1, log_epoch="0123456789abcdef").start()
 
@@ -123,7 +123,7 @@ async def test_a_deleted_text_is_not_in_the_file(store: SqliteStore, path: Path)
     await apply(store, logged(1))
     await apply(store, logged(2, kind=EventKind.DELETION, of="c1"))
     await store.close()
-    assert b"regrettable" not in path.read_bytes()
+    assert b"regrettable" not in await asyncio.to_thread(path.read_bytes)
 
 
 async def test_a_cancelled_batch_stops_nobody_else(store: SqliteStore) -> None:
