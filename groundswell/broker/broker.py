@@ -20,7 +20,7 @@ from groundswell.contract.ids import CommentIds
 from groundswell.contract.ports.cache import Cache
 from groundswell.contract.ports.log import Log
 from groundswell.contract.ports.store import CommentStore
-from groundswell.contract.ports.uplink import Uplink
+from groundswell.contract.ports.uplink import Origin, Uplink
 from groundswell.contract.settings import Settings
 
 TEXT_CHARACTERS = 500  # told to pages in `welcome`; the gate holds to it
@@ -43,7 +43,7 @@ class Broker:
         process: str,
         generation: int,
         allows_origin: Callable[[web.Request], bool],
-        address_of: Callable[[web.Request], str],
+        origin_of: Callable[[web.Request], Origin],
     ) -> None:
         auth_required = settings.auth.viewers == "required"
         self._settings = settings
@@ -78,7 +78,7 @@ class Broker:
             settings=settings.stream,
             auth_required=auth_required,
             allows_origin=allows_origin,
-            address_of=address_of,
+            origin_of=origin_of,
         )
         self._counts = ViewerCounts(
             cache=cache, clock=clock, process=process, rooms=lambda: self._rooms

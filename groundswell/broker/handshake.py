@@ -43,7 +43,7 @@ class Handshake:
         settings: StreamSettings,
         auth_required: bool,
         allows_origin: Callable[[web.Request], bool],
-        address_of: Callable[[web.Request], str],
+        origin_of: Callable[[web.Request], Origin],
     ) -> None:
         self._plane = plane
         self._sessions = sessions
@@ -51,7 +51,7 @@ class Handshake:
         self._settings = settings
         self._auth_required = auth_required
         self._allows_origin = allows_origin
-        self._address_of = address_of
+        self._origin_of = origin_of
         self.draining = False
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ class Handshake:
             raise Refused("upgrade_required", "or ask for SSE with Accept: text/event-stream")
         session = Session(
             video_id=video_id,
-            origin=Origin(self._address_of(request), request.get("request_id")),
+            origin=self._origin_of(request),
             claims=claims,
             resume=_resume_position(request),
         )

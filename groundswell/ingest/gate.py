@@ -80,6 +80,10 @@ class Gate:
             raise Refused("wrong_video")
         return claims
 
+    async def require_video(self, video_id: str) -> None:
+        """Raise `Refused` unless the video exists."""
+        await self._videos.require(video_id)
+
     async def post_comment(
         self,
         video_id: str,
