@@ -58,7 +58,9 @@ def ingest(seconds: float, rounds: int, writers: int, out: Path) -> None:
     except ToolFailed as error:
         raise click.ClickException(str(error)) from error
     _write("ingest", out, about, settings, rows, details)
-    click.echo(f"groundswell / bare_post: {ingest_scenario.ratio(rows):.2f}")
+    click.echo(f"posts a second, groundswell / bare_post: {ingest_scenario.ratio(rows):.2f}")
+    cost = ingest_scenario.ratio(rows, "CPU us/post")
+    click.echo(f"CPU a post, groundswell / bare_post: {cost:.2f}")
 
 
 def _rates(_context: click.Context, _parameter: click.Parameter, value: str) -> list[float]:
@@ -126,4 +128,6 @@ def _write(
     path = report.save(out, scenario, machine=about, settings=settings, rows=rows, details=details)
     click.echo(f"{about['time']} {about['cpu']}, {about['cores']} cores, commit {about['commit']}")
     click.echo(report.table(rows))
+    if any("others" in str(row["bounded by"]) for row in rows):
+        click.echo("others filled a core meanwhile: run it again on a quiet machine")
     click.echo(f"written to {path}")

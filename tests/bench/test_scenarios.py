@@ -88,6 +88,7 @@ def test_ratio_compares_the_medians():
     rates += [("groundswell", 50.0), ("bare_post", 10.0), ("groundswell", 60.0)]
     rows = [{"server": server, "posts/s": rate} for server, rate in rates]
     assert ingest.ratio(rows) == 0.5
+    assert ingest.ratio([row | {"CPU us/post": 7.0} for row in rows], "CPU us/post") == 1
 
 
 def test_the_command_prints_a_table_and_writes_what_it_measured(tmp_path):
