@@ -18,6 +18,7 @@ from groundswell.server.problems import problem_response
 
 KEEPALIVE: Final = 75.0  # seconds; longer than the usual 60 of proxies, so that they close first
 _LINGER: Final = 2.0  # seconds that the rest of a refused body is read and thrown away
+_FINISH: Final = 8.0  # seconds for running requests at the end; an append takes 5 at most
 _BACKLOG: Final = 4096  # a crowd that reconnects; the kernel caps it at net.core.somaxconn
 _HEAD_BYTES: Final = 8190  # one line of the head: a token is at most 8 KiB
 _HEADERS: Final = 64
@@ -35,7 +36,7 @@ class Listener:
     def __init__(
         self, app: web.Application, *, host: str | None, port: int, settings: ServerSettings
     ) -> None:
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FINISH)
         self._host = host
         self._port = port
         self._settings = settings

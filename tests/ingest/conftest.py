@@ -266,17 +266,8 @@ class World:
             process_id="p1",
             clock=self.clock,
         )
-        self.gate = Gate(
-            tokens=self.tokens,
-            ids=self.ids,
-            videos=self.videos,
-            limits=limits,
-            addresses=AddressHash(SECRET),
-            reactions=Reactions(ids=self.ids, limits=limits, packer=self.packer),
-            log=log,
-            appender=appender,
-            cache=cache,
-        )
+        self._limits = limits
+        self.gate = self.make_gate(log=log, cache=cache, appender=appender)
         self.moderation = Moderation(
             ids=self.ids,
             videos=self.videos,
@@ -287,6 +278,20 @@ class World:
         )
 
     origin = Origin("192.0.2.7", "r1")
+
+    def make_gate(self, *, log: Any, cache: Any, appender: Appender) -> Gate:
+        """A gate of this world on another log and cache."""
+        return Gate(
+            tokens=self.tokens,
+            ids=self.ids,
+            videos=self.videos,
+            limits=self._limits,
+            addresses=AddressHash(SECRET),
+            reactions=Reactions(ids=self.ids, limits=self._limits, packer=self.packer),
+            log=log,
+            appender=appender,
+            cache=cache,
+        )
 
     def claims(self, user_id: str = "ada", role: Role = Role.VIEWER) -> Claims:
         return Claims(user_id, role, expires_s=START_MS // 1000 + 3600)

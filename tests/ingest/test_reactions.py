@@ -66,9 +66,7 @@ async def test_reactions_of_one_tick_share_records_and_one_question(world: Any) 
 async def test_a_record_holds_one_reaction_of_a_user_to_a_comment(world: Any) -> None:
     """The later wish of a tick wins, and both are answered."""
     comment = world.ids.mint("v1")
-    answers = await asyncio.gather(
-        react(world, comment, "like"), react(world, comment, "wow"), react(world, comment, "sad")
-    )
+    answers = await asyncio.gather(*(react(world, comment, r) for r in ("like", "wow", "sad")))
     assert reactions_of(world) == [Reaction("v1", comment, "ada", 5)]
     assert answers == [{"sads": 1}] * 3
 
