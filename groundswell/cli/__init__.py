@@ -49,6 +49,7 @@ class _Commands(click.Group):
 
 
 @click.group(
+    "groundswell",
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,

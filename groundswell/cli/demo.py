@@ -2,7 +2,7 @@
 
 import click
 
-from groundswell.cli.failures import CommandFailed
+from groundswell.cli.failures import USAGE, CommandFailed
 
 
 @click.command("demo")
@@ -27,8 +27,10 @@ def command(*, url: str, video: str, comments: float, reactions: float) -> int:
 
     The server must give out guest sessions: `groundswell serve --set demo.enabled=true`.
     """
-    from groundswell import demo
     from groundswell.contract.names import is_video_id
+    from groundswell.contract.settings import TelemetrySettings
+    from groundswell.demo import run
+    from groundswell.telemetry.logging import configure
 
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(
@@ -36,6 +38,7 @@ def command(*, url: str, video: str, comments: float, reactions: float) -> int:
         )
     if not is_video_id(video):
         raise CommandFailed(
-            f"{video!r} is not a video id", hint="1-64 of A-Z a-z 0-9 _ . -", status=2
+            f"{video!r} is not a video id", hint="1-64 of A-Z a-z 0-9 _ . -", status=USAGE
         )
-    return demo.run(url=url, video=video, comments=comments, reactions=reactions)
+    configure(TelemetrySettings())
+    return run(url=url, video=video, comments=comments, reactions=reactions)

@@ -17,8 +17,8 @@ from groundswell.cli.sources import Sources, with_sources
 def command(*, sources: Sources) -> int:
     """Run the server until it is told to stop."""
     settings = sources.settings()
-    from groundswell import roles
+    from groundswell.roles import serve
     from groundswell.telemetry.logging import configure
 
     configure(settings.telemetry)
-    return roles.serve(settings)
+    return serve(settings)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,15 +61,15 @@ def create(*, sources: Sources, user: str, role: str, ttl: str, video: str | Non
         )
     lifetime_s = _seconds(ttl)
     auth = _auth(sources.settings())
-    for kid, secret in ((key.kid, key.material) for key in _keys(auth)):
-        if isinstance(secret, bytes):
-            break
-    else:
+    keys = _keys(auth)
+    signing = [(key.kid, key.material) for key in keys if isinstance(key.material, bytes)]
+    if not signing:
         raise CommandFailed(
             "auth.keys has public keys only, which cannot sign",
             hint="make the token where the private key is, or set auth.secret",
             status=USAGE,
         )
+    kid, secret = signing[0]
     now_s = SystemClock().wall_ms() // 1000
     claims = {"sub": user, "role": role, "aud": auth.audience, "iss": auth.issuer}
     if video is not None:
@@ -90,7 +91,7 @@ def check(*, sources: Sources, token: str) -> int:
     from groundswell.ingest.tokens import TokenVerifier
 
     if token == "-":  # noqa: S105  # the usual name of standard input
-        token = click.get_text_stream("stdin").read().strip()
+        token = sys.stdin.read().strip()
     auth = _auth(sources.settings())
     verifier = TokenVerifier(
         _keys(auth),
