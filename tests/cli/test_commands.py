@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import click
 import jwt
@@ -20,6 +21,7 @@ import groundswell
 from groundswell import config
 from groundswell.cli import cli
 from groundswell.contract.partition import partition_of
+from groundswell.contract.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SECRET = "correct horse battery staple, and then some"
@@ -252,6 +254,68 @@ def test_the_bash_script_is_bash() -> None:
     """It parses."""
     script = run("completion", "bash").stdout
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def _roles(monkeypatch: pytest.MonkeyPatch, serve: Callable[[Settings], int]) -> None:
+    """Have `groundswell.roles` do this instead of running a server."""
+    module = ModuleType("groundswell.roles")
+    module.serve = serve  # type: ignore[attr-defined]  # that is the point
+    monkeypatch.setitem(sys.modules, "groundswell.roles", module)
+    # Logging is the process's; the test runner keeps its own.
+    monkeypatch.setattr("groundswell.telemetry.logging.configure", lambda settings: None)
+
+
+def test_serve_hands_the_settings_over_and_returns_the_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every flag ends in the option that it is for."""
+    given: list[Settings] = []
+
+    def serve(settings: Settings) -> int:
+        given.append(settings)
+        return 7
+
+    _roles(monkeypatch, serve)
+    result = run(
+        "serve", "--host", "127.0.0.2", "--port", "9000", "--internal-port", "9001",
+        "--data", "d", "--roles", "broker,ingest", "--demo", "--set", "room.snapshot=7",
+        "--set", "server.origins=https://a.example,https://b.example",
+    )  # fmt: skip
+    assert result.exit_code == 7
+    (settings,) = given
+    server = settings.server
+    assert (server.host, server.port, server.internal_port) == ("127.0.0.2", 9000, 9001)
+    assert (server.data, server.roles) == ("d", ("broker", "ingest"))
+    assert server.origins == ("https://a.example", "https://b.example")
+    assert (settings.demo.enabled, settings.room.snapshot) == (True, 7)
+    run("serve")
+    assert given[1] == Settings()
+
+
+def test_an_interrupted_command_ends_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 130, as shells expect after SIGINT."""
+
+    def interrupted(_settings: Settings) -> int:
+        raise KeyboardInterrupt
+
+    _roles(monkeypatch, interrupted)
+    result = run("serve")
+    assert (result.exit_code, result.output.strip()) == (130, "")
+
+
+def test_failures_of_the_machine_are_one_line_and_bugs_are_not_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An `OSError` is told; what we did not think of keeps its traceback."""
+
+    def failing(settings: Settings) -> int:
+        raise OSError(28, "No space left on device") if settings.demo.enabled else ZeroDivisionError
+
+    _roles(monkeypatch, failing)
+    result = run("serve", "--demo")
+    assert result.exit_code == 1
+    assert result.stderr == "groundswell: [Errno 28] No space left on device\n"
+    assert isinstance(run("serve").exception, ZeroDivisionError)
 
 
 def test_ctrl_c_is_quiet() -> None:
