@@ -1,6 +1,7 @@
 """Idempotency keys of the last 10 minutes, by their 64-bit hash."""
 
 from collections import deque
+from dataclasses import replace
 
 from groundswell.contract.ports.cache import Claim
 
@@ -35,23 +36,18 @@ class Claims:
         """Enter a key, or return who entered it within the last 10 minutes."""
         entry = self._entries.get(key_hash)
         if entry is not None and entry.expires > now:
+            if entry.claim.fresh:  # only who entered it was the first
+                entry.claim = replace(entry.claim, fresh=False)
             return entry.claim
-        self._enter(
-            key_hash,
-            Claim(comment_id, time_ms, digest, fresh=False, done=False),
-            now + CLAIM_S,
-            now,
-        )
-        return Claim(comment_id, time_ms, digest, fresh=True, done=False)
+        first = Claim(comment_id, time_ms, digest, fresh=True, done=False)
+        self._enter(key_hash, first, now + CLAIM_S, now)
+        return first
 
     def mark_done(self, key_hash: int, *, offset: int) -> None:
         """Note that the record is in the log; does nothing for a key that is not known."""
         entry = self._entries.get(key_hash)
         if entry is not None:
-            old = entry.claim
-            entry.claim = Claim(
-                old.comment_id, old.time_ms, old.digest, fresh=False, done=True, offset=offset
-            )
+            entry.claim = replace(entry.claim, fresh=False, done=True, offset=offset)
 
     def restore(self, key_hash: int, claim: Claim, *, age: float, now: float) -> None:
         """Enter a claim of `age` seconds ago, unless it is too old or the key is there already."""
