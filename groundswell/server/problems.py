@@ -69,7 +69,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Refused as refused:
         if refused.problem.status >= 500:
-            _log.warning("refused: %s", refused, extra={"request_id": request_id})
+            # Not louder: during an outage every request ends here, and the metrics tell it.
+            _log.debug("refused: %s", refused, extra={"request_id": request_id})
         return problem_response(refused, request_id)
     except web.HTTPException as http:
         return _of_aiohttp(http, request_id)

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from groundswell.contract import faultpoints
 from groundswell.contract.claims import Role
 from groundswell.contract.events import EventFlag, EventKind
 from groundswell.contract.ids import time_ms_of
@@ -237,3 +238,28 @@ async def test_checks_refuse_before_the_limits_take(world: Any) -> None:
     await refusal(world, "")
     await refusal(world, reply_to="x")
     assert world.cache.taken == {}
+
+
+@pytest.mark.parametrize(
+    ("point", "appended"), [("ingest.before_append", 0), ("ingest.after_append", 1)]
+)
+async def test_a_crash_around_the_append_is_healed_by_a_retry(
+    world: Any, point: str, appended: int
+) -> None:
+    """Before it nothing stands, after it everything does; the retry ends in one id."""
+
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    def kill() -> None:
+        raise Killed
+
+    faultpoints.arm(point, kill)
+    try:
+        with pytest.raises(Killed):
+            await post(world, ref="c1")
+    finally:
+        faultpoints.disarm()
+    assert len(world.log.events()) == appended
+    accepted = await post(world, ref="c1")
+    assert {event.comment_id for event in world.log.events()} == {accepted.comment_id}
