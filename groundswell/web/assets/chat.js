@@ -13,6 +13,7 @@ const MOST_NODES = 200;
 const BOTTOM_PX = 48; // nearer to the end than this counts as being there
 const HOLDING = ".actions:hover, .comment:focus-visible, .palette:not([hidden])";
 const SLIDE_MS = 200;
+const SLIDE_MOST_PX = 240;
 const SLIDE_EVERY_MS = 300; // faster than this there is no time for a slide to be seen
 
 export class Chat {
@@ -38,7 +39,10 @@ export class Chat {
     this.#scroller.addEventListener("focusout", () => this.refresh());
     this.#scroller.addEventListener("pointerleave", () => this.refresh());
     this.#pill.addEventListener("click", () => this.showLatest());
-    new ResizeObserver(() => this.#pinned && this.#toBottom()).observe(this.#scroller);
+    // The list grows once more when what came into sight has got its true size.
+    const follow = new ResizeObserver(() => this.#holds() || this.#toBottom());
+    follow.observe(this.#scroller);
+    follow.observe(this.#list);
   }
 
   /** The entry that an element of the list belongs to, or null. */
@@ -112,12 +116,13 @@ export class Chat {
   }
 
   #apply(changes) {
-    for (const key of changes.removed) this.#discard(key);
-    for (const key of changes.dropped) this.#discard(key);
-    const before = this.#scroller.scrollHeight;
+    const slides = changes.added.size > 0 && this.#hasTimeToSlide();
+    const before = slides ? this.#scroller.scrollHeight : 0;
     for (const key of changes.added) this.#append(this.#comments.byKey(key));
     for (const key of changes.changed) this.#update(this.#comments.byKey(key));
-    if (changes.added.size > 0) this.#slide(before);
+    if (slides) this.#slide(this.#scroller.scrollHeight - before);
+    for (const key of changes.removed) this.#discard(key);
+    for (const key of changes.dropped) this.#discard(key);
     this.#toBottom();
   }
 
@@ -202,12 +207,15 @@ export class Chat {
     this.#threads.delete(key);
   }
 
-  #slide(before) {
+  #hasTimeToSlide() {
     const now = performance.now();
-    const grown = this.#scroller.scrollHeight - before;
     const seldom = now - this.#lastSlide > SLIDE_EVERY_MS;
     this.#lastSlide = now;
-    if (!seldom || grown <= 0 || grown > 240 || isCalm()) return;
+    return seldom && !isCalm();
+  }
+
+  #slide(grown) {
+    if (grown <= 0 || grown > SLIDE_MOST_PX) return;
     this.#list.animate([{ transform: `translateY(${grown}px)` }, { transform: "none" }], {
       duration: SLIDE_MS,
       easing: "cubic-bezier(0.2, 0.8, 0.2, 1)",

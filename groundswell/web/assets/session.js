@@ -13,6 +13,7 @@ const MODERATORS = new Set(["moderator", "admin"]);
 
 export class Session extends EventTarget {
   #token = null;
+  #claims = null;
   #given = false; // handed to the page, not asked for by it
   #name;
 
@@ -33,12 +34,12 @@ export class Session extends EventTarget {
   }
 
   get userID() {
-    return claimsOf(this.#token ?? "")?.sub ?? null;
+    return this.#claims?.sub ?? null;
   }
 
   /** For display only: the server checks the role of every request. */
   get moderates() {
-    return MODERATORS.has(claimsOf(this.#token ?? "")?.role);
+    return MODERATORS.has(this.#claims?.role);
   }
 
   /** Whether the person may choose the name: not with a token that somebody else issued. */
@@ -89,6 +90,7 @@ export class Session extends EventTarget {
     const claims = claimsOf(token ?? "");
     const usable = claims !== null && (!claims.exp || claims.exp * 1000 > Date.now() + SPARE_MS);
     this.#token = usable ? token : null;
+    this.#claims = usable ? claims : null;
     this.#given = usable && (given || MODERATORS.has(claims.role));
   }
 

@@ -5,10 +5,12 @@
 
 import { isCalm } from "./element.js";
 
-const MOST_PIXELS = 640_000; // the picture is soft: more would cost time and show nothing
-const FRAME_MS = 33;
-const SLOWEST_MS = 100;
-const SLOW_DRAW_MS = 9; // a machine that needs longer gets fewer frames
+/** How much is drawn: pixels of the soft picture, and time between two of them. */
+const FULL = { pixels: 900_000, interval: 33 };
+const MODEST = { pixels: 400_000, interval: 83 };
+const SLOW_FRAME_MS = 26; // from a drawing to the next frame, its rasterising included
+const SLOW_FRAMES = 12; // more slow frames than others by so many: be modest for good
+const STILL_MS = 20_000; // the moment that the still picture shows
 const SPARKS = 70;
 const COOLING_PER_S = 0.55;
 const WARMTH_OF_A_HEART = 0.012;
@@ -30,7 +32,9 @@ export class Stage {
   #pen;
   #warmth = 0; // 0..1, from hearts
   #lastDraw = 0;
-  #interval = FRAME_MS;
+  #effort = FULL;
+  #slowness = 0;
+  #drewLast = false;
   #sparks;
 
   constructor(canvas, { random = Math.random } = {}) {
@@ -54,33 +58,40 @@ export class Stage {
   }
 
   #run() {
-    if (isCalm()) this.#draw(20_000);
+    if (isCalm()) this.#draw(STILL_MS);
     else requestAnimationFrame((now) => this.#frame(now));
   }
 
   #frame(now) {
     if (isCalm()) return;
     const passed = now - this.#lastDraw;
-    if (passed >= this.#interval - 4) {
+    if (this.#drewLast) this.#judge(passed);
+    this.#drewLast = passed >= this.#effort.interval - 4;
+    if (this.#drewLast) {
       this.#lastDraw = now;
       this.#warmth *= 1 - (Math.min(passed, 200) / 1000) * COOLING_PER_S;
-      const started = performance.now();
       this.#draw(now);
-      const slow = performance.now() - started > SLOW_DRAW_MS;
-      this.#interval = slow
-        ? Math.min(SLOWEST_MS, this.#interval + 8)
-        : Math.max(FRAME_MS, this.#interval - 1);
     }
     requestAnimationFrame((next) => this.#frame(next));
+  }
+
+  /** Without a graphics card the picture takes time that the chat needs more. */
+  #judge(passed) {
+    if (this.#effort === MODEST) return;
+    this.#slowness = Math.max(0, this.#slowness + (passed > SLOW_FRAME_MS ? 1 : -0.5));
+    if (this.#slowness < SLOW_FRAMES) return;
+    this.#effort = MODEST;
+    this.#resize();
   }
 
   #resize() {
     const { clientWidth, clientHeight } = this.#canvas;
     if (clientWidth === 0) return;
-    const ratio = Math.min(devicePixelRatio, Math.sqrt(MOST_PIXELS / (clientWidth * clientHeight)));
+    const most = Math.sqrt(this.#effort.pixels / (clientWidth * clientHeight));
+    const ratio = Math.min(devicePixelRatio, most);
     this.#canvas.width = Math.round(clientWidth * ratio);
     this.#canvas.height = Math.round(clientHeight * ratio);
-    this.#draw(isCalm() ? 20_000 : performance.now());
+    this.#draw(isCalm() ? STILL_MS : performance.now());
   }
 
   #draw(now) {

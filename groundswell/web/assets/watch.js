@@ -57,7 +57,10 @@ listenToKeys({
 });
 listen("welcome", welcome);
 listen("update", update);
-listen("state", (state) => status.show(state));
+listen("state", (state) => {
+  status.show(state);
+  showSession();
+});
 listen("closed", closed);
 listen("authenticated", () => (secondToken = false));
 listen("unauthenticated", (refusal) => {
@@ -187,7 +190,7 @@ function showSession() {
   document.body.classList.toggle("reading-only", !canWrite());
   byID("composer").hidden = !canWrite();
   byID("read-only").hidden = canWrite() || stream.state.name === "connecting";
-  byID("heart-button").disabled = !canWrite();
+  byID("heart-button").disabled = !canWrite() || stream.state.name === "closed";
   name.show();
   if (moderated !== session.moderates) {
     moderated = session.moderates;
