@@ -80,10 +80,10 @@ static void load(void) {
     real_fsync = dlsym(RTLD_NEXT, "fsync");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
 
-    const char *name = getenv("GROUNDSWELL_SHIM_FOLDER");
+    const char *name = getenv("SHIM_FOLDER");
     if (name == NULL || realpath(name, folder) == NULL) return;
     folder_bytes = strlen(folder);
-    if ((name = getenv("GROUNDSWELL_SHIM_CONTROL")) != NULL) {
+    if ((name = getenv("SHIM_CONTROL")) != NULL) {
         int fd = real_open(name, O_RDWR | O_CLOEXEC);
         if (fd >= 0) {
             void *page = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -91,7 +91,7 @@ static void load(void) {
             real_close(fd);
         }
     }
-    if ((name = getenv("GROUNDSWELL_SHIM_TRACE")) != NULL && control != NULL)
+    if ((name = getenv("SHIM_TRACE")) != NULL && control != NULL)
         trace_fd = real_open(name, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
 

@@ -56,9 +56,9 @@ class Shim:
         watched.mkdir(parents=True, exist_ok=True)
         self.environment: Mapping[str, str] = {
             "LD_PRELOAD": str(library),
-            "GROUNDSWELL_SHIM_FOLDER": str(watched),
-            "GROUNDSWELL_SHIM_CONTROL": str(control),
-            **({"GROUNDSWELL_SHIM_TRACE": str(self.trace_path)} if tracing else {}),
+            "SHIM_FOLDER": str(watched),
+            "SHIM_CONTROL": str(control),
+            **({"SHIM_TRACE": str(self.trace_path)} if tracing else {}),
         }
 
     def close(self) -> None:

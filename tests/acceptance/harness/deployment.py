@@ -27,7 +27,11 @@ COMMAND = Path(sys.executable).with_name("groundswell")
 READY_WITHIN_S = 15.0
 EXIT_WITHIN_S = 30.0
 # The suite is about behaviour at any rate: nothing is limited, everything is shown.
-OPTIONS = {"GROUNDSWELL_LIMITS_ENABLED": "false", "GROUNDSWELL_ROOM_DISPLAY_RATE": "0"}
+OPTIONS = {
+    "GROUNDSWELL_LIMITS_ENABLED": "false",
+    "GROUNDSWELL_ROOM_DISPLAY_RATE": "0",
+    "GROUNDSWELL_STREAM_UPLINK_MESSAGES": "100000",
+}
 
 
 class Deployment(Protocol):

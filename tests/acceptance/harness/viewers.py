@@ -180,6 +180,8 @@ class EventStream:
         except (StopAsyncIteration, aiohttp.ClientError, OSError) as error:
             raise Cut(None, repr(error)) from None
         message = json.loads(text)
+        if kind == "closed":  # what a close frame says on a WebSocket
+            raise Cut(message["code"], message["reason"])
         assert kind == message["type"], "the event is named after the message"
         assert identity == message["position"], "the event's id is its position"
         return text
