@@ -94,9 +94,11 @@ export async function settle() {
 
 export function welcome(facts = {}) {
   const limits = { text: 500, message_bytes: 16384, ping_interval: 25 };
-  return { type: "welcome", position: "e:10", recovered: false, comments: [], viewers: 1, limits, ...facts };
+  const message = { type: "welcome", position: "e:10", recovered: false, comments: [], viewers: 1 };
+  return { ...message, limits, ...facts };
 }
 
 export function comment(commentID, facts = {}) {
-  return { commentID, userID: "ada", commentText: `text of ${commentID}`, timestamp: "2024-09-26T12:34:56.789Z", ...facts };
+  const timestamp = "2024-09-26T12:34:56.789Z";
+  return { commentID, userID: "ada", commentText: `text of ${commentID}`, timestamp, ...facts };
 }

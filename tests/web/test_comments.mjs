@@ -4,27 +4,31 @@ import { test } from "node:test";
 import { Comments } from "../../groundswell/web/assets/comments.js";
 import { comment } from "./stream_fakes.mjs";
 
+function replyTo(replyToCommentID, commentID) {
+  return comment(commentID, { replyToCommentID });
+}
+
 function idsOf(entries) {
   return entries.map((entry) => entry.commentID);
 }
 
 test("a reply stands under the comment that it answers", () => {
   const comments = new Comments();
-  comments.apply({ comments: [comment("a"), comment("b"), comment("c", { replyToCommentID: "a" })] });
+  comments.apply({ comments: [comment("a"), comment("b"), replyTo("a", "c")] });
   assert.deepEqual(idsOf(comments.roots), ["a", "b"]);
   assert.deepEqual(idsOf(comments.byID("a").replies), ["c"]);
 });
 
 test("a reply to a reply joins the same thread", () => {
   const comments = new Comments();
-  const chain = [comment("a"), comment("b", { replyToCommentID: "a" }), comment("c", { replyToCommentID: "b" })];
+  const chain = [comment("a"), replyTo("a", "b"), replyTo("b", "c")];
   comments.apply({ comments: chain });
   assert.deepEqual(idsOf(comments.byID("a").replies), ["b", "c"]);
 });
 
 test("replies to a deleted comment stand", () => {
   const comments = new Comments();
-  comments.apply({ comments: [comment("a"), comment("b", { replyToCommentID: "a" }), comment("c")] });
+  comments.apply({ comments: [comment("a"), replyTo("a", "b"), comment("c")] });
   comments.apply({ events: [{ type: "deleted", commentID: "a" }] });
   assert.deepEqual(idsOf(comments.roots), ["b", "c"]);
 });

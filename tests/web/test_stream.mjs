@@ -58,7 +58,8 @@ test("a broken stream resumes from the last position", async () => {
 
 test("a comment that comes twice is shown once", async () => {
   const { world, updates } = await opened({ first: welcome({ comments: [comment("a")] }) });
-  world.socket.receive({ type: "update", position: "e:11", comments: [comment("a"), comment("b")] });
+  const comments = [comment("a"), comment("b")];
+  world.socket.receive({ type: "update", position: "e:11", comments });
   assert.deepEqual(updates[0].comments.map(({ commentID }) => commentID), ["b"]);
 });
 
@@ -86,8 +87,9 @@ test("a refusal says why and when to come back", async () => {
   const { world, stream } = await opened();
   const sent = stream.comment("Hello");
   const [{ ref }] = world.socket.sentOf("comment");
-  world.socket.receive({ type: "error", ref, code: "rate_limited", title: "Slow", retry_after: 1.5 });
-  await assert.rejects(sent, { code: "rate_limited", title: "Slow", retryAfter: 1.5 });
+  const why = { code: "rate_limited", title: "Slow" };
+  world.socket.receive({ type: "error", ref, ...why, retry_after: 1.5 });
+  await assert.rejects(sent, { ...why, retryAfter: 1.5 });
 });
 
 test("a message without an answer is given up in the end", async () => {

@@ -6,7 +6,8 @@
 import { isCalm } from "./element.js";
 
 const MOST = 60;
-const RISE_MS = 3_200;
+const SLOWEST_MS = 4_200;
+const FASTEST_MS = 2_600;
 const SIZE_PX = 26;
 const HEART = new Path2D(
   "M0 8.500C-9 2-11-2.5-9.3-6 -7.6-9.4-2.5-9.8 0-5.5 2.5-9.8 7.6-9.4 9.3-6 11-2.5 9 2 0 8.500z",
@@ -17,7 +18,7 @@ export class Hearts {
   #canvas;
   #pen;
   #random;
-  #rising = []; // {start, lane, sway, size, colour}
+  #rising = []; // {start, duration, lane, height, sway, size, colour}
   #running = false;
 
   constructor(canvas, { random = Math.random } = {}) {
@@ -34,8 +35,10 @@ export class Hearts {
     const room = Math.min(count, MOST - this.#rising.length);
     for (let i = 0; i < room; i += 1) {
       this.#rising.push({
+        duration: FASTEST_MS + this.#random() * (SLOWEST_MS - FASTEST_MS),
         start: now + (windowMs * (i + this.#random())) / room,
         lane: this.#random(),
+        height: this.#random(),
         sway: this.#random() * Math.PI * 2,
         size: 0.7 + this.#random() * 0.6,
         colour: COLOURS[Math.floor(this.#random() * COLOURS.length)],
@@ -52,10 +55,10 @@ export class Hearts {
     const ratio = width / this.#canvas.clientWidth;
     this.#pen.setTransform(1, 0, 0, 1, 0, 0);
     this.#pen.clearRect(0, 0, width, height);
-    this.#rising = this.#rising.filter(({ start }) => now - start < RISE_MS);
+    this.#rising = this.#rising.filter(({ start, duration }) => now - start < duration);
     const air = { width: width / ratio, height: height / ratio, ratio };
     for (const heart of this.#rising) {
-      const age = (now - heart.start) / RISE_MS;
+      const age = (now - heart.start) / heart.duration;
       if (age >= 0) this.#drawHeart(heart, age, air);
     }
     this.#running = this.#rising.length > 0;
@@ -65,10 +68,11 @@ export class Hearts {
   #drawHeart(heart, age, { width, height, ratio }) {
     const pen = this.#pen;
     const eased = 1 - (1 - age) ** 1.8;
-    const x = width * (0.25 + 0.5 * heart.lane) + Math.sin(age * 5 + heart.sway) * width * 0.1;
-    const y = height - SIZE_PX - eased * (height - SIZE_PX * 2) * (0.7 + 0.3 * heart.lane);
+    const size = SIZE_PX * Math.min(1, 0.45 + height / 900) * heart.size;
+    const x = width * (0.2 + 0.6 * heart.lane) + Math.sin(age * 5 + heart.sway) * width * 0.09;
+    const y = height - SIZE_PX - eased * (height - SIZE_PX * 2) * (0.65 + 0.35 * heart.height);
     const grow = Math.min(1, age * 9);
-    const scale = (SIZE_PX / 20) * heart.size * (grow + 0.25 * Math.sin(grow * Math.PI));
+    const scale = (size / 20) * (grow + 0.25 * Math.sin(grow * Math.PI));
     pen.setTransform(ratio, 0, 0, ratio, x * ratio, y * ratio);
     pen.rotate(Math.sin(age * 4 + heart.sway) * 0.22);
     pen.scale(scale, scale);

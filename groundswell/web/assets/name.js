@@ -12,7 +12,7 @@ export class Name {
   constructor({ session, renamed }) {
     this.#session = session;
     this.#button.addEventListener("click", () => {
-      this.#input.value = session.name;
+      this.#input.value = session.name || session.userID;
       this.#dialog.showModal();
       this.#input.select();
     });
