@@ -11,6 +11,7 @@ from tests.acceptance.harness.deploying import Deploy
 from tests.acceptance.harness.deployment import Embedded
 from tests.acceptance.harness.viewers import EventStream, SocketStream, Viewer
 from tests.acceptance.harness.waiting import wait_until
+from tests.acceptance.harness.wire import CLOSE, Wire
 
 pytestmark = pytest.mark.stack
 
@@ -48,6 +49,32 @@ async def test_a_deleted_text_is_never_sent_again(
         assert TEXT not in json.dumps(await client.every_comment(video))
         replies = await client.every_reply(video, comment)
         assert [one["commentText"] for one in replies] == ["a reply"], "replies stand"
+
+
+async def test_a_slow_viewer_never_gets_a_text_that_was_deleted_meanwhile(deploy: Deploy) -> None:
+    """What waits in the ring for a viewer that does not read is rewritten, too."""
+    server = deploy(room_ring_time="60", room_ring_bytes=str(16 << 20))
+    async with (
+        connect(server) as client,
+        await Wire.open(server, receive_bytes=4096) as slow,
+        Viewer(server, "slow") as viewer,
+    ):
+        assert (await slow.upgrade("slow")).status == 101
+        for _ in range(300):  # 600 KB: more than the buffers of both sides hold
+            assert (await client.post_comment("slow", "ada", "\U0001f600" * 500)).status == 201
+        comment = (await client.post_comment("slow", "ada", TEXT)).json()["commentID"]
+        await viewer.wait_for(lambda seen: comment in seen.comments, what="the comment")
+        assert (await client.delete_comment("slow", comment)).status == 200
+        await viewer.wait_for(lambda seen: comment in seen.deleted, what="the deletion")
+        after = (await client.post_comment("slow", "ada", "after")).json()["commentID"]
+
+        frames = b""
+        while after.encode() not in frames:
+            opcode, payload = await slow.read_frame()
+            assert opcode != CLOSE, payload
+            assert TEXT.encode() not in payload, "a deleted text was sent"
+            frames = payload
+        assert viewer.ended is None
 
 
 async def test_a_deleted_text_leaves_the_store(deploy: Deploy) -> None:

@@ -109,6 +109,33 @@ async def test_totals_missed_during_a_cut_are_caught_up(shared: Embedded, video:
             )
 
 
+async def test_totals_go_on_after_a_kill(deploy: Deploy) -> None:
+    """A reaction after a restart is added to those before it, in answers, GET and on screens."""
+    server = deploy()
+    async with connect(server) as client:
+        history = History()
+        [comment] = await make_comments(client, history, "counted", 1)
+        before = ["ada", "bob", "eve"]
+        for user in before:
+            assert (await client.react("counted", comment, user, "like")).status == 200
+            history.react(comment, user, "like")
+        assert await audit(server, client, history, "counted") == []
+        await asyncio.to_thread(server.kill9)
+        await asyncio.to_thread(server.start)
+        async with Viewer(server, "counted") as viewer:
+            assert (await client.react("counted", comment, "eve", "wow")).status == 200
+            history.react(comment, "eve", "wow")
+            answer = await client.react("counted", comment, "dan", "like")
+            history.react(comment, "dan", "like")
+            assert answer.json()["reactionCount"]["likes"] == 3
+            assert await audit(server, client, history, "counted") == []
+            await viewer.wait_for(
+                lambda seen: seen.totals.get(comment) == {"likes": 3, "wows": 1},
+                within=CONVERGES_WITHIN_S,
+                what="right totals on the screen",
+            )
+
+
 async def test_hearts_survive_a_restart(deploy: Deploy) -> None:
     """Hearts are counted once each; the answer's count goes on where it was."""
     server = deploy()

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tests.acceptance.harness.deployment import Deployment
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 PATIENCE_S = 10.0
+BUFFER_BYTES = 1 << 16  # of a stream reader that is not read from
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,16 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def open(cls, deployment: Deployment) -> "Wire":
-        """Connect."""
+    async def open(cls, deployment: Deployment, *, receive_bytes: int | None = None) -> "Wire":
+        """Connect; with `receive_bytes` little is taken in while nobody reads."""
         parts = urlsplit(deployment.base_url)
-        return cls(*await asyncio.open_connection(parts.hostname, parts.port))
+        connection = socket.socket()
+        connection.settimeout(0)
+        if receive_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        await asyncio.get_running_loop().sock_connect(connection, (parts.hostname, parts.port))
+        limit = receive_bytes or BUFFER_BYTES
+        return cls(*await asyncio.open_connection(sock=connection, limit=limit))
 
     async def __aenter__(self) -> "Wire":
         return self
