@@ -10,16 +10,15 @@ export function listenToKeys({ chat, reply, react, remove, curious }) {
   scroller.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const entry = chat.entryOf(event.target);
-    const onComment = event.target.matches(".comment");
     const act = { r: reply, e: react, Delete: remove }[event.key];
     if (event.key in STEPS) walk(scroller, STEPS[event.key]);
-    else if (entry && onComment && event.key === "Escape") chat.showLatest();
-    else if (entry && onComment && act) act(entry);
+    else if (entry && event.key === "Escape") chat.showLatest();
+    else if (entry && act) act(entry);
     else return;
     event.preventDefault();
   });
-  scroller.addEventListener("focusin", ({ target }) => reach(target.closest(".comment"), "0"));
-  scroller.addEventListener("focusout", ({ target }) => reach(target.closest(".comment"), "-1"));
+  scroller.addEventListener("focusin", ({ target }) => reach(target.closest(".comment"), 0));
+  scroller.addEventListener("focusout", ({ target }) => reach(target.closest(".comment"), -1));
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, dialog");
     if (event.key === "i" && !typing && !event.ctrlKey && !event.metaKey) curious();
@@ -33,7 +32,8 @@ function walk(scroller, step) {
   next?.focus();
 }
 
-/** Only the buttons of the comment that has the focus are stops of the tab key. */
+/** Only the comment that has the focus, and its buttons, are stops of the tab key. */
 function reach(comment, tabindex) {
-  for (const button of comment?.querySelectorAll("button") ?? []) button.tabIndex = tabindex;
+  if (!comment) return;
+  for (const node of [comment, ...comment.querySelectorAll("button")]) node.tabIndex = tabindex;
 }
