@@ -10,6 +10,7 @@ import { byID, element } from "./element.js";
 
 const REST_MS = 350;
 const LONG_PRESS_MS = 450;
+const TREMBLE_PX = 10; // a finger at rest moves this far
 const EDGE_PX = 8;
 
 export class Reactions {
@@ -19,6 +20,7 @@ export class Reactions {
   #palette;
   #entry = null;
   #timer = null;
+  #pressedAt = [0, 0];
 
   /** @param {(entry: object, type: string | null) => void} react carries the choice out */
   constructor({ chat, react }) {
@@ -76,16 +78,18 @@ export class Reactions {
       list.addEventListener(type, (event) => this.#released(event));
     }
     byID("scroller").addEventListener("scroll", () => this.close(), { passive: true });
-    this.#body.addEventListener("pointerleave", () => this.close());
+    this.#body.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType === "mouse") this.close(); // a finger leaves each time it is lifted
+    });
     this.#palette.addEventListener("click", ({ target }) => {
       const type = target.closest(".choice")?.dataset.type;
       if (type) this.#choose(this.#entry, type);
       this.close({ refocus: this.#palette.matches(":focus-within") });
     });
     this.#palette.addEventListener("keydown", (event) => this.#walk(event));
-    document.addEventListener("pointerdown", ({ target }) => {
-      if (!this.#palette.contains(target)) this.close();
-    });
+    const closeOutside = ({ target }) => this.#palette.contains(target) || this.close();
+    // Captured: it has to come before the press that may open the palette again.
+    document.addEventListener("pointerdown", closeOutside, { capture: true });
   }
 
   #clicked({ target, detail }) {
@@ -109,17 +113,19 @@ export class Reactions {
     this.#timer = setTimeout(() => this.open(entry), REST_MS);
   }
 
-  #pressed({ target, pointerType }) {
+  #pressed({ target, pointerType, clientX, clientY }) {
     if (pointerType === "mouse" || target.closest("button")) return;
     const entry = this.#chat.entryOf(target);
     if (!entry) return;
     clearTimeout(this.#timer);
+    this.#pressedAt = [clientX, clientY];
     this.#timer = setTimeout(() => this.open(entry), LONG_PRESS_MS);
   }
 
-  #released({ type, pointerType }) {
+  #released({ type, pointerType, clientX, clientY }) {
     if (pointerType === "mouse") return;
-    if (type === "pointermove" && !this.#palette.hidden) return;
+    const [x, y] = this.#pressedAt;
+    if (type === "pointermove" && Math.hypot(clientX - x, clientY - y) < TREMBLE_PX) return;
     clearTimeout(this.#timer);
   }
 
