@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+import structlog
+
 from groundswell.broker.frames import Frame
 from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
 from groundswell.broker.ring import Ring
@@ -28,6 +30,8 @@ SLICE_VIEWERS = 256  # about 2 ms of writes: what others wait for at most while 
 SWEEP_SECONDS = 1.0
 DRAIN_GRACE_SECONDS = 1.0  # after the last close, for the peers' half of the handshake
 STUCK_SECONDS = 6.0  # a viewer that takes no byte for so long is closed as slow
+
+log = structlog.get_logger(__name__)
 
 
 class AsyncioAudience:
@@ -49,7 +53,7 @@ class AsyncioAudience:
 
     def join(self, handle: Handle, cursor: int, private: Sequence[Frame]) -> None:
         viewer = self._plane.viewers.get(handle)
-        if viewer is None:
+        if viewer is None or viewer.closing_deadline is not None:
             return
         if viewer.leave is not None:
             viewer.leave(handle)
@@ -70,9 +74,14 @@ class AsyncioAudience:
         self._next = 0
         self._pass_slice()
 
+    def dismiss(self, code: CloseCode) -> None:
+        for viewer in list(self._viewers.values()):
+            viewer.close(code)
+
     def dissolve(self) -> None:
         self._viewers.clear()
         self._turn = []
+        self._again = False
 
     def _leave(self, handle: Handle) -> None:
         self._viewers.pop(handle, None)
@@ -87,18 +96,22 @@ class AsyncioAudience:
         turn = self._turn[self._next : self._next + SLICE_VIEWERS]
         # The hot loop: a viewer that is where it should be costs one comparison and one write.
         for viewer in turn:
-            if viewer.cursor == number and kept and not viewer.blocked:
-                if viewer.is_websocket:
-                    viewer.write(websocket)
-                    written_bytes += len(websocket)
-                else:
-                    sse = sse or frame.sse
-                    viewer.write(sse)
-                    written_bytes += len(sse)
-                viewer.cursor = number + 1
-                written += 1
-            elif not viewer.blocked:
-                viewer.catch_up()
+            try:
+                if viewer.cursor == number and kept and not viewer.blocked:
+                    if viewer.is_websocket:
+                        viewer.write(websocket)
+                        written_bytes += len(websocket)
+                    else:
+                        sse = sse or frame.sse
+                        viewer.write(sse)
+                        written_bytes += len(sse)
+                    viewer.cursor = number + 1
+                    written += 1
+                elif not viewer.blocked:
+                    viewer.catch_up()
+            except Exception:  # one viewer's failure must not end the pass for all others
+                log.exception("viewer failed")
+                viewer.abort()
         counters = self._plane.counters
         counters.frames_written += written
         counters.bytes_written += written_bytes
@@ -269,16 +282,20 @@ class AsyncioPlane:
         now_s = self.clock.wall_ms() / 1000
         settings = self.settings
         for viewer in viewers:
-            if viewer.closing_deadline is not None:
-                if now >= viewer.closing_deadline:
-                    viewer.abort()
-            elif viewer.auth_deadline is not None and now >= viewer.auth_deadline:
-                viewer.close(AUTH_TIMEOUT)
-            elif viewer.expires_s is not None and now_s >= viewer.expires_s:
-                viewer.close(TOKEN_EXPIRED)
-            elif viewer.blocked and now - viewer.blocked_at >= STUCK_SECONDS:
-                viewer.close(SLOW)
-            elif viewer.pong_deadline is not None and now >= viewer.pong_deadline:
-                viewer.close(IDLE)
-            elif now >= viewer.next_ping and viewer.ping(now + settings.pong_timeout):
-                viewer.next_ping = now + settings.ping_interval
+            try:
+                if viewer.closing_deadline is not None:
+                    if now >= viewer.closing_deadline:
+                        viewer.abort()
+                elif viewer.auth_deadline is not None and now >= viewer.auth_deadline:
+                    viewer.close(AUTH_TIMEOUT)
+                elif viewer.expires_s is not None and now_s >= viewer.expires_s:
+                    viewer.close(TOKEN_EXPIRED)
+                elif viewer.blocked and now - viewer.blocked_at >= STUCK_SECONDS:
+                    viewer.close(SLOW)
+                elif viewer.pong_deadline is not None and now >= viewer.pong_deadline:
+                    viewer.close(IDLE)
+                elif now >= viewer.next_ping and viewer.ping(now + settings.pong_timeout):
+                    viewer.next_ping = now + settings.ping_interval
+            except Exception:  # the deadlines of all others must still be kept
+                log.exception("viewer failed")
+                viewer.abort()

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 
 from groundswell.broker import routes
@@ -25,6 +26,8 @@ from groundswell.contract.settings import Settings
 
 TEXT_CHARACTERS = 500  # told to pages in `welcome`; the gate holds to it
 HOUSEKEEPING_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class Broker:
@@ -114,6 +117,7 @@ class Broker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._plane.stop()
+        await self._sessions.stop()
         await self._rooms.stop()
         await self._reader.stop()
 
@@ -128,5 +132,8 @@ class Broker:
     async def _housekeep_forever(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self._rooms.housekeep()
-            self._reader.housekeep()
+            for housekeep in (self._rooms.housekeep, self._reader.housekeep):
+                try:
+                    housekeep()
+                except Exception:  # the next round may do better; without any, memory grows
+                    log.exception("housekeeping failed")

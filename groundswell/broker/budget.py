@@ -26,6 +26,10 @@ class DisplayBudget:
         self._count = 0  # comments of this second so far
         self._before = 0  # comments of the second before
 
+    def is_spent(self, last_ms: int) -> bool:
+        """Tell whether a new budget would decide alike for all that comes after a time."""
+        return self._second < last_ms // 1000 - 1
+
     def shows(self, append_ms: int, comment_id: str, *, privileged: bool) -> bool:
         """Count a comment and tell whether it is shown."""
         if self._rate == 0:

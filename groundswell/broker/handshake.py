@@ -6,7 +6,6 @@ the transport, and aiohttp forgets it. So a viewer costs no aiohttp object and n
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable
 
@@ -56,12 +55,13 @@ class Handshake:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Handle the route."""
-        if self.draining:
-            raise Refused("draining")
         if not self._allows_origin(request):
             raise Refused("origin_refused")
         video_id = request.match_info["videoID"]
         await self._uplink.require_video(video_id)
+        # No await from here on: a stream that begins after the drain began would be told nothing.
+        if self.draining:
+            raise Refused("draining")
         claims = self._claims(request, video_id)
         if request.headers.get("Upgrade", "").lower() == "websocket":
             variant, head = Variant.WEBSOCKET, _upgrade_head(request)
@@ -109,7 +109,7 @@ def _upgrade_head(request: web.Request) -> bytes:
     key = headers.get("Sec-WebSocket-Key", "")
     try:
         valid = len(base64.b64decode(key, validate=True)) == 16
-    except binascii.Error:
+    except ValueError:  # also of characters that are not ASCII
         valid = False
     if not valid:
         raise Refused("bad_request", "Sec-WebSocket-Key is not 16 bytes in base64")
@@ -135,7 +135,9 @@ def _sse_head(request: web.Request) -> bytes:
     origin = request.headers.get("Origin")
     allowed = b""
     if origin is not None:
-        allowed = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % origin.encode("ascii")
+        # aiohttp reads header bytes as UTF-8 with surrogates: this gives them back as they came.
+        echoed = origin.encode("utf-8", "surrogateescape")
+        allowed = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % echoed
     return _SSE_HEAD % allowed
 
 

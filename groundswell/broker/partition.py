@@ -43,6 +43,7 @@ class OpenPartition:
         self.rooms: dict[str, Room] = {}
         self._first_used = first_used  # before it records are read for dedup and budget alone
         self._dedup = DedupWindow()
+        self._last_ms = 0  # append time of the newest record
         self._display_rate = display_rate
         self._budgets: dict[str, DisplayBudget] = {}
         self._totals: OrderedDict[tuple[str, str, int], TotalsRecord] = OrderedDict()
@@ -51,6 +52,7 @@ class OpenPartition:
         """Take the next batch of `events`."""
         for record in batch.records:
             offset = record.offset
+            self._last_ms = record.append_ms
             if offset >= self._first_used:
                 self.backlog.note(offset, record.append_ms)
             if record.value is None:
@@ -64,7 +66,11 @@ class OpenPartition:
             if self._dedup.is_duplicate(offset, record.append_ms, event.key_hash):
                 self.duplicates += 1
                 continue
-            self._accept_event(offset, record.append_ms, event)
+            try:
+                self._accept_event(offset, record.append_ms, event)
+            except Exception:  # an event that nobody foresaw must not end the partition
+                self.unreadable += 1
+                log.exception("event skipped", partition=self.number, offset=offset)
         self.next_offset = batch.end
 
     def _accept_event(self, offset: int, append_ms: int, event: Event) -> None:
@@ -141,5 +147,7 @@ class OpenPartition:
     def forget_before(self, time_ms: int) -> None:
         """Drop what is too old to be resumed from."""
         self.backlog.forget_before(time_ms)
-        if len(self._budgets) > len(self.rooms) + 1000:  # videos that nobody watches any more
-            self._budgets = {v: b for v, b in self._budgets.items() if v in self.rooms}
+        if len(self._budgets) > 1000:
+            self._budgets = {
+                v: b for v, b in self._budgets.items() if not b.is_spent(self._last_ms)
+            }

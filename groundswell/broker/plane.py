@@ -12,6 +12,7 @@ from typing import Protocol
 from groundswell.broker.frames import Frame
 from groundswell.broker.ring import Ring
 from groundswell.contract.close_codes import CloseCode
+from groundswell.contract.statistics import Count, Sum
 
 
 class Variant(Enum):
@@ -46,14 +47,14 @@ class PlaneStatistics:
     """Counters since the start, and how many viewers there are."""
 
     viewers: int
-    passes: int
-    pass_seconds: float
-    frames_written: int  # frame times viewer
-    bytes_written: int
-    private_messages: int
-    client_messages: int
-    skips: int  # viewers that fell off their ring
-    refused_slow: int  # viewers closed as slow
+    passes: Count
+    pass_seconds: Sum
+    frames_written: Count  # frame times viewer
+    bytes_written: Count
+    private_messages: Count
+    client_messages: Count
+    skips: Count  # viewers that fell off their ring
+    refused_slow: Count  # viewers closed as slow
 
 
 class Audience(Protocol):
@@ -64,7 +65,7 @@ class Audience(Protocol):
     def join(self, handle: Handle, cursor: int, private: Sequence[Frame]) -> None:
         """Send `private` to one viewer and then the ring from `cursor` on.
 
-        A viewer that has joined before is moved there. An unknown handle is ignored: it closed.
+        A viewer that has joined before is moved there. One that is closing or unknown is ignored.
         """
         ...
 
@@ -72,8 +73,12 @@ class Audience(Protocol):
         """The ring has a new frame. `passed(seconds)` is called when every viewer's turn came."""
         ...
 
+    def dismiss(self, code: CloseCode) -> None:
+        """Close every viewer with a code: the ring will get no more frames."""
+        ...
+
     def dissolve(self) -> None:
-        """Forget the ring; the viewers must have left or joined another."""
+        """Forget the ring; the viewers must have left, joined another or been dismissed."""
         ...
 
 

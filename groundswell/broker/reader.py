@@ -1,20 +1,31 @@
 """Reads the partitions that somebody here needs, and only those, without a consumer group."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from groundswell.broker.partition import OpenPartition
 from groundswell.contract.clock import Clock
-from groundswell.contract.ports.log import Log, LogUnavailable, OffsetOutOfRange, Topic
+from groundswell.contract.ports.log import (
+    Batch,
+    Log,
+    LogError,
+    LogUnavailable,
+    OffsetOutOfRange,
+    Topic,
+)
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import RoomSettings
+from groundswell.contract.statistics import Count
 from groundswell.log.rewind import rewound_offset
 
 OPEN_SECONDS = 5.0  # how long a request waits for a partition that is being opened
 BEHIND_SECONDS = 0.25  # how long it waits for an open one to reach the log's end
 RETRY_SECONDS = 0.5
+TOTALS_REWOUND = 1000  # published just before we came, and perhaps not in the store yet
 LINGER_SECONDS = 60.0  # an unused partition stays open: the next viewer finds it warm
 
 log = structlog.get_logger(__name__)
@@ -26,8 +37,8 @@ class ReaderStatistics:
 
     partitions: int
     backlog_bytes: int
-    duplicates: int
-    unreadable: int
+    duplicates: Count
+    unreadable: Count
 
 
 class Reader:
@@ -43,6 +54,8 @@ class Reader:
         self._used_at: dict[int, float] = {}
         self._waiting: dict[int, list[tuple[int, asyncio.Future[None]]]] = {}
         self._task: asyncio.Task[None] | None = None
+        # Told of a partition that had rooms and cannot be read any more; set by `Rooms`.
+        self.lost: Callable[[OpenPartition], None] | None = None
 
     def start(self) -> None:
         """Begin to read."""
@@ -78,11 +91,14 @@ class Reader:
             self._opening[number] = task
             task.add_done_callback(lambda _: self._opening.pop(number, None))
         try:
-            return await asyncio.wait_for(asyncio.shield(task), OPEN_SECONDS)
+            partition = await asyncio.wait_for(asyncio.shield(task), OPEN_SECONDS)
         except TimeoutError as error:
             raise Refused("reads_behind", "the partition is being opened") from error
-        except LogUnavailable as error:
+        except LogError as error:
             raise Refused("log_unavailable") from error
+        if self._partitions.get(number) is not partition:  # lost before we were woken
+            raise Refused("reads_behind")
+        return partition
 
     async def wait_reached(self, partition: OpenPartition, offset: int) -> None:
         """Wait until a partition is read up to `offset`; raises `Refused` after 250 ms."""
@@ -100,7 +116,7 @@ class Reader:
         oldest_ms = self._clock.wall_ms() - int(self._settings.resume_window * 1000)
         for number, partition in list(self._partitions.items()):
             partition.forget_before(oldest_ms)
-            if partition.rooms:
+            if partition.rooms or number in self._opening:
                 self._used_at[number] = now
             elif now - self._used_at[number] > LINGER_SECONDS:
                 self._close_one(number)
@@ -125,7 +141,7 @@ class Reader:
         bounds = await log.bounds(Topic.EVENTS, number)
         first_used = await log.offset_at(Topic.EVENTS, number, window_start_ms)
         start = await rewound_offset(log, number, first_used)
-        totals_end = (await log.bounds(Topic.TOTALS, number)).end
+        totals = await log.bounds(Topic.TOTALS, number)
         partition = OpenPartition(
             number,
             start=start,
@@ -134,17 +150,27 @@ class Reader:
         )
         self._partitions[number] = partition
         self._used_at[number] = self._clock.monotonic()
-        self._tail.follow(Topic.TOTALS, number, totals_end)
+        self._tail.follow(Topic.TOTALS, number, max(totals.first, totals.end - TOTALS_REWOUND))
         self._tail.follow(Topic.EVENTS, number, start)
-        await self._reach(partition, bounds.end)
+        try:
+            await self._reach(partition, bounds.end)
+        except BaseException:
+            if self._partitions.get(number) is partition:
+                self._close_one(number)
+            raise
         partition.warm = True
         return partition
 
     async def _reach(self, partition: OpenPartition, offset: int) -> None:
         if partition.next_offset < offset:
             reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(partition.number, []).append((offset, reached))
-            await reached
+            waiting = (offset, reached)
+            self._waiting.setdefault(partition.number, []).append(waiting)
+            try:
+                await reached
+            finally:  # where the log stands still nobody else takes out those who gave up
+                with contextlib.suppress(KeyError, ValueError):
+                    self._waiting[partition.number].remove(waiting)
 
     def _wake(self, partition: OpenPartition) -> None:
         """Tell those who wait for an offset that was reached now."""
@@ -163,10 +189,13 @@ class Reader:
     def _close_one(self, number: int) -> None:
         self._tail.unfollow(Topic.EVENTS, number)
         self._tail.unfollow(Topic.TOTALS, number)
-        self._partitions.pop(number, None)
         self._used_at.pop(number, None)
+        partition = self._partitions.pop(number, None)
         for _, reached in self._waiting.pop(number, ()):
-            reached.cancel()
+            if not reached.done():
+                reached.set_exception(Refused("reads_behind"))
+        if partition is not None and partition.rooms and self.lost is not None:
+            self.lost(partition)
 
     async def _read_forever(self) -> None:
         while True:
@@ -180,13 +209,26 @@ class Reader:
                 log.warning("log cannot be read", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            except Exception:  # a log that fails in ways of its own is tried again, too
+                log.exception("log cannot be read")
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
             # Comments before their totals: a room keeps totals only of comments it has seen.
             for batch in sorted(batches, key=lambda b: b.topic is not Topic.EVENTS):
-                partition = self._partitions.get(batch.partition)
-                if partition is None:
-                    continue
-                if batch.topic is Topic.EVENTS:
-                    partition.accept_events(batch)
-                    self._wake(partition)
-                else:
-                    partition.accept_totals(batch)
+                self._take(batch)
+            # A tail that has everything in memory never waits: let others have their turn.
+            await asyncio.sleep(0)
+
+    def _take(self, batch: Batch) -> None:
+        partition = self._partitions.get(batch.partition)
+        if partition is None:
+            return
+        try:
+            if batch.topic is Topic.EVENTS:
+                partition.accept_events(batch)
+                self._wake(partition)
+            else:
+                partition.accept_totals(batch)
+        except Exception:  # it may miss records now: whoever needs it opens it anew
+            log.exception("partition failed", partition=batch.partition)
+            self._close_one(batch.partition)

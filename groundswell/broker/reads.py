@@ -82,16 +82,15 @@ class Reads:
         """
         number = partition_of(wanted.video_id, self._log.partitions(Topic.EVENTS))
         try:
-            end = (await self._log.bounds(Topic.EVENTS, number)).end
             first = await start(number)
+            end = (await self._log.bounds(Topic.EVENTS, number)).end
             key = (wanted, first, end, limit)
             task = self._running.get(key)
             if task is None:
-                task = asyncio.create_task(self._read(number, wanted, first, end, limit))
+                task = asyncio.create_task(self._read_in_time(number, wanted, first, end, limit))
                 self._running[key] = task
                 task.add_done_callback(lambda _: self._running.pop(key, None))
-            async with asyncio.timeout(READ_SECONDS):
-                return await asyncio.shield(task)
+            return await asyncio.shield(task)
         except TimeoutError as error:
             raise Refused("reads_behind") from error
         except StoreUnavailable as error:
@@ -115,7 +114,7 @@ class Reads:
         remembered = [
             entry
             for entry in partition.backlog.since(video_id, lower)
-            if entry.offset < end and entry.is_comment
+            if entry.offset < end and entry.is_comment and entry.shown
         ]
         deleted = _deleted(partition.backlog.since(video_id, 0))
         found = [e for e in older if e.comment_id not in deleted] + remembered
@@ -130,7 +129,7 @@ class Reads:
         """Return comments that the reader does not remember, and where they end."""
         remembered = 0
         for entry in partition.backlog.newest(video_id):
-            remembered += entry.is_comment and entry.offset < end
+            remembered += entry.is_comment and entry.shown and entry.offset < end
             if remembered == limit:
                 return [], partition.backlog.first
         applied = await self._store.applied_offset(Projection.COMMENTS, partition.number)
@@ -140,20 +139,30 @@ class Reads:
         older = [_entry_of(comment) for comment in stored] + scanned
         return [entry for entry in older if entry.comment_id not in deleted], lower
 
+    async def _read_in_time(
+        self, number: int, wanted: Wanted, start: int, end: int, limit: int
+    ) -> Page:
+        # The read itself ends then: those that nobody waits for any more must not pile up.
+        async with asyncio.timeout(READ_SECONDS):
+            return await self._read(number, wanted, start, end, limit)
+
     async def _read(self, number: int, wanted: Wanted, start: int, end: int, limit: int) -> Page:
         partition = await self._reader.open(number)
         await self._reader.wait_reached(partition, end)
         found: list[Entry] = []
-        lower = start
+        lower = upto = start
         if start < partition.backlog.first:
             applied = await self._store.applied_offset(Projection.COMMENTS, number)
             lower = max(start, min(applied, end))
-            found = await self._stored(wanted, start, lower, limit)
+            found, upto = await self._stored(wanted, start, lower, limit)
+        all_stored = upto >= lower
         # Also with a full page: what is deleted may be deleted in the part that is scanned.
         scanned, deleted, lower = await self._scan(partition, wanted, lower, end)
-        found += scanned
-        events = partition.backlog.since(wanted.video_id, lower)
-        found += [entry for entry in events if entry.offset < end and wanted.matches(entry)]
+        if all_stored:
+            upto = end
+            found += scanned
+            events = partition.backlog.since(wanted.video_id, lower)
+            found += [entry for entry in events if entry.offset < end and wanted.matches(entry)]
         deleted |= _deleted(partition.backlog.since(wanted.video_id, 0))
         kept = [
             entry
@@ -161,14 +170,16 @@ class Reads:
             if entry.comment_id not in deleted
             and time_ms_of(entry.comment_id) >= wanted.not_before_ms
         ]
-        more = len(kept) > limit
-        kept = kept[:limit]
-        offset = kept[-1].offset + 1 if more else end
+        if len(kept) > limit:
+            kept = kept[:limit]
+            upto = kept[-1].offset + 1
         totals = await self._totals(partition, wanted.video_id, [e.comment_id for e in kept])
-        return Page([_public(entry, totals) for entry in kept], offset, more)
+        return Page([_public(entry, totals) for entry in kept], upto, upto < end)
 
-    async def _stored(self, wanted: Wanted, start: int, applied: int, limit: int) -> list[Entry]:
-        """Return the stored comments, or more than `limit` of them."""
+    async def _stored(
+        self, wanted: Wanted, start: int, applied: int, limit: int
+    ) -> tuple[list[Entry], int]:
+        """Return the stored comments, or more than `limit` of them, and where those end."""
         found: list[Entry] = []
         while start < applied and len(found) <= limit:
             if wanted.parent_id is None:
@@ -185,7 +196,7 @@ class Reads:
                 if time_ms_of(comment.comment_id) >= wanted.not_before_ms
             ]
             start = comments[-1].offset + 1 if len(comments) > limit else applied
-        return found
+        return found, start
 
     async def _scan(
         self, partition: OpenPartition, wanted: Wanted, start: int, end: int

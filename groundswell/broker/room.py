@@ -15,6 +15,7 @@ from groundswell.broker.plane import Audience, Handle, Plane
 from groundswell.broker.ring import Ring
 from groundswell.broker.shown import Shown
 from groundswell.contract.clock import Clock
+from groundswell.contract.close_codes import UNAVAILABLE
 from groundswell.contract.events import EventKind, TotalsRecord
 from groundswell.contract.position import Position
 from groundswell.contract.settings import RoomSettings
@@ -156,8 +157,13 @@ class Room:
             private = [self._welcome]
         self._audience.join(handle, self._ring.end, private)
 
+    def dismiss(self) -> None:
+        """Close all viewers; they may come back at once."""
+        self._audience.dismiss(UNAVAILABLE)
+
     def close(self) -> None:
-        """Stop; no viewer may be left."""
+        """Stop; the viewers have left or were dismissed."""
+        self.opened = False  # so that a pass which still runs does not arm the timer again
         self._disarm()
         self._audience.dissolve()
 

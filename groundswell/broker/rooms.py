@@ -42,6 +42,7 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._empty_since: dict[str, float] = {}
+        reader.lost = self._dismiss_rooms_of
 
     def __iter__(self) -> Iterator[Room]:
         return iter(list(self._rooms.values()))
@@ -62,6 +63,9 @@ class Rooms:
         room = await self._open(video_id)
         if resume is not None and self._is_ahead(video_id, resume):
             await self._wait_for(video_id, resume)
+            room = await self._open(video_id)  # it may have closed meanwhile
+        if self._rooms.get(video_id) is not room:  # lost between its opening and our waking up
+            raise Refused("reads_behind")
         room.join(handle, resume)
 
     def housekeep(self) -> None:
@@ -113,16 +117,27 @@ class Rooms:
         except BaseException:
             self._close(video_id)
             raise
+        if self._rooms.get(video_id) is not room:
+            raise Refused("reads_behind", "the partition was lost while the room was opened")
         room.open(snapshot, totals)
         return room
 
     def _close(self, video_id: str) -> None:
-        room = self._rooms.pop(video_id)
+        room = self._rooms.pop(video_id, None)
         self._empty_since.pop(video_id, None)
+        if room is None:  # its partition was lost first
+            return
         partition = self._reader.opened(self._partition_of(video_id))
         if partition is not None:
             partition.rooms.pop(video_id, None)
         room.close()
+
+    def _dismiss_rooms_of(self, partition: OpenPartition) -> None:
+        """Send viewers away whose partition cannot be read on: they come back to a new room."""
+        for video_id, room in list(partition.rooms.items()):
+            room.dismiss()
+            partition.rooms.pop(video_id)
+            self._close(video_id)
 
     def _is_ahead(self, video_id: str, resume: Position | None) -> bool:
         """Tell whether a position of this log lies beyond what we have read."""

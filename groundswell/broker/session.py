@@ -99,6 +99,12 @@ class Sessions:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def stop(self) -> None:
+        """Drop what is under way; nobody is left to be answered."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     # From the plane
 
     def messages(self, batch: Sequence[tuple[Handle, bytes]]) -> None:
@@ -133,6 +139,9 @@ class Sessions:
         except Refused as refused:
             note = f"retry_after={refused.retry_after or 1.0:.1f}"
             self._plane.close(handle, UNAVAILABLE, note)
+        except Exception:  # whatever it is: a viewer that never gets a `welcome` would wait forever
+            log.exception("room cannot be joined", video=session.video_id)
+            self._plane.close(handle, UNAVAILABLE)
 
     def _take(self, handle: Handle, session: Session, text: bytes) -> None:
         try:

@@ -121,7 +121,7 @@ class Viewer(asyncio.Protocol):
         if ring is None or ring.ping is None or self.blocked or self.cursor != ring.end:
             return False
         self.write(self._bytes_of(ring.ping()))
-        if self.is_websocket:
+        if self.is_websocket and self.pong_deadline is None:  # else an earlier ping is unanswered
             self.pong_deadline = pong_deadline
         return True
 

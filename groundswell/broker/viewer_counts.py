@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+import structlog
+
 from groundswell.broker.room import Room
 from groundswell.contract.clock import Clock
 from groundswell.contract.ports.cache import Cache, CacheUnavailable
 
 REPORT_SECONDS = 5.0
 CHANGED_SECONDS = 1.0  # a room whose own count changed reports sooner
+
+log = structlog.get_logger(__name__)
 
 
 class ViewerCounts:
@@ -26,7 +30,10 @@ class ViewerCounts:
     async def report_forever(self) -> None:
         """Report and read in turns; cancel to stop."""
         while True:
-            await self.report()
+            try:
+                await self.report()
+            except Exception:  # whatever it is: viewers are counted again in a second
+                log.exception("viewers were not counted")
             await asyncio.sleep(CHANGED_SECONDS)
 
     async def report(self) -> None:
