@@ -63,7 +63,7 @@ MUTATIONS = (
                 "return\n        d",
             ),
         ),
-        (SUITE + "test_reads.py::test_a_repeated_key_gives_the_same_answer",),
+        (SUITE + "test_idempotency.py",),
     ),
     Mutation(
         "readers of the log let duplicates pass",
@@ -74,7 +74,7 @@ MUTATIONS = (
                 "duplicate = False",
             ),
         ),
-        (SUITE + "test_reads.py::test_a_repeated_key_gives_the_same_answer",),
+        (SUITE + "test_idempotency.py",),
     ),
     Mutation(
         "every resume says recovered",

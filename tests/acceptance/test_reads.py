@@ -87,16 +87,3 @@ async def test_replies_are_read_by_their_thread(shared: Embedded, video: str) ->
         found = await client.every_reply(video, parent, limit=2)
         assert [one["commentID"] for one in found] == replies
         assert {one["replyToCommentID"] for one in found} == {parent}
-
-
-async def test_a_repeated_key_gives_the_same_answer(shared: Embedded, video: str) -> None:
-    """The same key of the same user names one comment, over HTTP and however often."""
-    async with connect(shared) as client:
-        answers = await asyncio.gather(
-            *(client.post_comment(video, "ada", "once", key="k1") for _ in range(8))
-        )
-        assert {answer.status for answer in answers} == {201}
-        assert len({answer.json()["commentID"] for answer in answers}) == 1
-        assert len({answer.json()["timestamp"] for answer in answers}) == 1
-        await client.post_comment(video, "bob", "another user's key", key="k1")
-        assert [one["userID"] for one in await client.comments(video)] == ["ada", "bob"]
