@@ -27,6 +27,7 @@ def report(error: Exception) -> int:
     # Imported here: only a failed command has to know these.
     from groundswell.config.errors import ConfigError
     from groundswell.contract.ports.accounts import AccountsUnavailable
+    from groundswell.failures import StartFailed
     from groundswell.secrets import SecretUnusable
 
     if isinstance(error, click.exceptions.Abort):
@@ -44,7 +45,7 @@ def report(error: Exception) -> int:
     if isinstance(error, CommandFailed):
         _say(error.message, hint=error.hint)
         return error.status
-    if isinstance(error, AccountsUnavailable | SecretUnusable):
+    if isinstance(error, AccountsUnavailable | SecretUnusable | StartFailed):
         _say(str(error))
         return FAILURE
     if isinstance(error, OSError):

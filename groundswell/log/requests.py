@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from groundswell.contract.ports.log import Appended, LogError, Record, Topic
+from groundswell.contract.statistics import Count, Sum
 from groundswell.log.upkeep import LaneEnd
 
 Append = tuple["asyncio.Future[Appended]", int, bytes | None, bytes | None]
@@ -38,13 +39,13 @@ Request = Append | CommitOffset | RunUpkeep | Stop
 class LogStatistics:
     """Counters since the start, for the metrics. Records per commit: `appended / commits`."""
 
-    appended: int = 0  # records
-    appended_bytes: int = 0  # keys and values
-    commits: int = 0  # transactions with records
-    commit_seconds: float = 0.0  # spent in them, fsync included
+    appended: Count = 0  # records
+    appended_bytes: Count = 0  # keys and values
+    commits: Count = 0  # transactions with records
+    commit_seconds: Sum = 0.0  # spent in them, fsync included
     queue_depth: int = 0  # requests that no transaction has taken yet
-    failures: int = 0  # transactions that failed
-    deleted: int = 0  # records, by compaction and retention
+    failures: Count = 0  # transactions that failed
+    deleted: Count = 0  # records, by compaction and retention
 
 
 class Listener(Protocol):

@@ -18,6 +18,7 @@ from groundswell.contract.ports.store import (
     Projection,
     StoreUnavailable,
 )
+from groundswell.contract.statistics import Count
 from groundswell.persist.backoff import Backoff
 from groundswell.persist.lane import Counters, Fold, Held, Lane, ValueT
 from groundswell.persist.rewind import Start, find_start
@@ -39,11 +40,11 @@ class ProjectionStatistics:
 
     projection: Projection
     partitions: int  # owned now
-    records: int  # folded, rewound and duplicate ones included
-    duplicates: int
-    dead_letters: int
-    retries: int  # of the store or the log
-    restarts: int  # after an error that nobody foresaw
+    records: Count  # folded, rewound and duplicate ones included
+    duplicates: Count
+    dead_letters: Count
+    retries: Count  # of the store or the log
+    restarts: Count  # after an error that nobody foresaw
 
 
 class ProjectionWorker(Generic[ValueT]):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import structlog
 
-from groundswell.contract.dedup import WINDOW_MS, WINDOW_RECORDS
-from groundswell.contract.ports.log import Bounds, Log, Topic
+from groundswell.contract.ports.log import Log, Topic
 from groundswell.contract.ports.store import StoreUnavailable
+from groundswell.log.rewind import rewound_offset
 
 _log = structlog.get_logger("groundswell.persist")
 
@@ -43,18 +43,4 @@ async def find_start(
     apply_from = max(applied, bounds.first)
     if not rewinds:
         return Start(apply_from, apply_from)
-    return Start(await _rewound(log, topic, partition, apply_from, bounds), apply_from)
-
-
-async def _rewound(log: Log, topic: Topic, partition: int, apply_from: int, bounds: Bounds) -> int:
-    """Go back by the window of duplicates: so many records, and so much append time."""
-    if apply_from == bounds.first:
-        return apply_from
-    # The record before stands for the first to apply, which may not be there yet: it is no
-    # later, so the window that is seen is at worst longer than needed.
-    before = await log.read(topic, partition, apply_from - 1, max_records=1)
-    if not before.records:
-        return apply_from
-    oldest_ms = before.records[0].append_ms - WINDOW_MS
-    oldest = await log.offset_at(topic, partition, oldest_ms)
-    return min(apply_from, max(oldest, apply_from - WINDOW_RECORDS, bounds.first))
+    return Start(await rewound_offset(log, partition, apply_from), apply_from)

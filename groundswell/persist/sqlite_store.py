@@ -20,6 +20,7 @@ from groundswell.contract.ports.store import (
     TallyBatch,
     Totals,
 )
+from groundswell.contract.statistics import Count
 from groundswell.persist import reads, schema, writes
 from groundswell.persist.writer import Writer
 
@@ -33,10 +34,10 @@ _Found = TypeVar("_Found")
 class StoreStatistics:
     """What the store did since it was opened."""
 
-    applied: int  # batches
-    commits: int
-    failures: int  # transactions rolled back
-    reads: int
+    applied: Count  # batches
+    commits: Count
+    failures: Count  # transactions rolled back
+    reads: Count
 
 
 class SqliteStore:

