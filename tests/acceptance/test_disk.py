@@ -129,6 +129,15 @@ async def test_a_fault_under_load_loses_nothing_acknowledged(deploy: Deploy, fau
         assert await audit(server, client, history, "load") == []
 
 
+async def test_a_start_on_a_read_only_folder_is_refused_clearly(deploy: Deploy) -> None:
+    """It ends at once, with an error that names the folder."""
+    server = deploy(start=False, shim=True)
+    shim_of(server).make_read_only()
+    with pytest.raises(AssertionError, match="server exited"):
+        server.start()
+    assert str(server.data) in server.output()
+
+
 async def test_a_failed_sync_is_never_followed_by_a_false_answer(deploy: Deploy) -> None:
     """EIO once: that commit is not acknowledged, and what is acknowledged later survives."""
     server = deploy(shim=True)

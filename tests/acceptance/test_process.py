@@ -8,6 +8,7 @@ import jwt
 import pytest
 
 from groundswell.contract import close_codes
+from tests.acceptance.harness.audit import audit
 from tests.acceptance.harness.client import connect
 from tests.acceptance.harness.deploying import Deploy
 from tests.acceptance.harness.deployment import (
@@ -17,8 +18,10 @@ from tests.acceptance.harness.deployment import (
     free_ports,
     run_command,
 )
+from tests.acceptance.harness.scale import seeded
 from tests.acceptance.harness.viewers import EventStream, Viewer
 from tests.acceptance.harness.waiting import wait_until
+from tests.acceptance.harness.writers import Population
 
 pytestmark = pytest.mark.stack
 
@@ -82,6 +85,22 @@ async def test_sigterm_drains(deploy: Deploy) -> None:
             await viewer.cut()
         await asyncio.to_thread(server.start)
         assert [one["commentID"] for one in await client.comments("drained")] == [comment]
+
+
+async def test_a_drain_under_load_loses_nothing_acknowledged(deploy: Deploy) -> None:
+    """SIGTERM into a burst: exit 0, and every answer that was given holds."""
+    server = deploy(server_drain_time="0.5")
+    async with connect(server) as client:
+        population = Population(
+            server, client, seeded("drain"), name="d", videos=["burst"], http=6, sockets=3
+        )
+        await population.start()
+        await wait_until(lambda: population.history.acks() >= 100, within=30, what="load")
+        assert await asyncio.to_thread(server.terminate) == 0
+        await population.stop()
+        await asyncio.to_thread(server.start)
+        await population.settle()
+        assert await audit(server, client, population.history, "burst") == []
 
 
 async def test_viewers_resume_after_a_drain(deploy: Deploy) -> None:
