@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from groundswell.broker.backlog import Entry
+from groundswell.broker.broker import Broker
 from groundswell.broker.frames import Frame
 from groundswell.broker.partition import OpenPartition
 from groundswell.broker.reader import Reader
@@ -17,6 +19,8 @@ from groundswell.broker.reads import Reads
 from groundswell.broker.ring import Ring
 from groundswell.broker.room import Room
 from groundswell.broker.rooms import Rooms
+from groundswell.cache.memory import MemoryCache
+from groundswell.contract.claims import Claims, Role
 from groundswell.contract.close_codes import CloseCode
 from groundswell.contract.events import (
     VERSION,
@@ -29,12 +33,16 @@ from groundswell.contract.events import (
     encode,
 )
 from groundswell.contract.ids import CommentIds
+from groundswell.contract.origins import Origins
 from groundswell.contract.partition import key_hash64, partition_of
 from groundswell.contract.ports.log import Appended, Batch, Record, Topic
 from groundswell.contract.ports.store import CommentsBatch, Projection
-from groundswell.contract.settings import RoomSettings
+from groundswell.contract.ports.uplink import Accepted, Origin
+from groundswell.contract.problems import Refused
+from groundswell.contract.settings import RoomSettings, ServerSettings, Settings
 from groundswell.log.sqlite_log import SqliteLog
 from groundswell.persist.sqlite_store import SqliteStore
+from groundswell.server.app import public_app
 
 START_MS = 1_727_354_096_000
 SECRET = b"0123456789abcdef"
@@ -421,3 +429,216 @@ def fixture_wait_until() -> Callable[[Callable[[], object]], Awaitable[None]]:
 def fixture_privileged() -> int:
     """The flags of a moderator's comment."""
     return int(EventFlag.PRIVILEGED)
+
+
+class Events:
+    """What a plane told its owner."""
+
+    def __init__(self) -> None:
+        self.texts: list[tuple[int, bytes]] = []
+        self.closes: list[tuple[int, int]] = []
+        self.behinds: list[int] = []
+        self.on_behind: Callable[[int], None] = lambda handle: None
+
+    def messages(self, batch: Sequence[tuple[int, bytes]]) -> None:
+        self.texts += batch
+
+    def closed(self, batch: Sequence[tuple[int, int]]) -> None:
+        self.closes += batch
+
+    def behind(self, handle: int) -> None:
+        self.behinds.append(handle)
+        self.on_behind(handle)
+
+
+class Wire:
+    """The client's end of a connection, byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.seen = b""  # of server-sent events
+
+    def send(self, opcode: int, payload: bytes, *, masked: bool = True, fin: bool = True) -> None:
+        """Write one frame; the mask is of zeros, so the payload travels as it is."""
+        first = (0x80 if fin else 0) | opcode
+        size = len(payload)
+        length = bytes((size,)) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+        head = bytes((first, length[0] | (0x80 if masked else 0))) + length[1:]
+        self.writer.write(head + (bytes(4) if masked else b"") + payload)
+
+    def say(self, message: object) -> None:
+        self.send(1, message if isinstance(message, bytes) else json.dumps(message).encode())
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Read one frame."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            first, size = await self.reader.readexactly(2)
+            if size == 126:
+                size = int.from_bytes(await self.reader.readexactly(2), "big")
+            elif size == 127:
+                size = int.from_bytes(await self.reader.readexactly(8), "big")
+            return first & 0x0F, await self.reader.readexactly(size)
+
+    async def message(self) -> Any:
+        """Read the next text message, over control frames."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode == 1:
+                return json.loads(payload)
+
+    async def close_code(self) -> tuple[int, str]:
+        """Read until the close frame; answers it."""
+        while True:
+            opcode, payload = await self.frame()
+            if opcode == 8:
+                self.send(8, payload[:2])
+                return int.from_bytes(payload[:2], "big"), payload[2:].decode()
+
+    async def read_until(self, text: bytes) -> bytes:
+        """Read a stream of bytes until it has this text."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while text not in self.seen:
+                data = await self.reader.read(65536)
+                assert data, f"ended before {text!r}: {self.seen[-200:]!r}"
+                self.seen += data
+        return self.seen
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+@pytest.fixture(name="open_wire")
+async def fixture_open_wire() -> AsyncIterator[Callable[..., Awaitable[Wire]]]:
+    """Connect to a port; closed at the end."""
+    wires: list[Wire] = []
+
+    async def connect(port: int, **options: Any) -> Wire:
+        wire = Wire(*await asyncio.open_connection("127.0.0.1", port, **options))
+        wires.append(wire)
+        return wire
+
+    yield connect
+    for wire in wires:
+        wire.close()
+
+
+@pytest.fixture(name="events")
+def fixture_events() -> Events:
+    """Records what a plane tells."""
+    return Events()
+
+
+class FakeUplink:
+    """A gate that knows the tokens "ada", "bob" and "old", and answers when it is let."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.go.set()
+        self.posted: list[tuple[str, str, str | None, str | None]] = []
+        self.reacted: list[tuple[str, str | None]] = []
+        self.failure: Exception | None = None
+
+    def authenticate(self, token: str, video_id: str) -> Claims:
+        if token == "old":
+            raise Refused("token_expired")
+        if token not in {"ada", "bob"}:
+            raise Refused("token_invalid")
+        return Claims(token, Role.VIEWER, expires_s=START_MS // 1000 + 3600)
+
+    async def require_video(self, video_id: str) -> None:
+        if video_id == "missing":
+            raise Refused("no_such_video")
+
+    async def post_comment(
+        self,
+        video_id: str,
+        text: str,
+        *,
+        author: Claims,
+        origin: Any,
+        reply_to: str | None = None,
+        ref: str | None = None,
+    ) -> Accepted:
+        await self.go.wait()
+        if self.failure is not None:
+            raise self.failure
+        self.posted.append((author.user_id, text, reply_to, ref))
+        return Accepted("id-1", START_MS, f"{EPOCH}:1")
+
+    async def react(
+        self, video_id: str, comment_id: str, reaction: str | None, *, user: Claims, origin: Any
+    ) -> tuple[int, ...]:
+        self.reacted.append((comment_id, reaction))
+        return (2, 0, 1)
+
+    async def heart(
+        self, video_id: str, reaction: str, *, user: Claims, origin: Any
+    ) -> tuple[int, ...]:
+        self.reacted.append(("", reaction))
+        return (5,)
+
+
+@pytest.fixture(name="uplink")
+def fixture_uplink() -> FakeUplink:
+    """The gate behind a socket."""
+    return FakeUplink()
+
+
+class Site:
+    """A whole broker behind aiohttp on a free port."""
+
+    def __init__(self, world: World, uplink: FakeUplink, settings: Settings) -> None:
+        self.world = world
+        self.refuses_origins = False
+        self.broker = Broker(
+            settings,
+            log=world.log,
+            store=world.store,
+            cache=MemoryCache(clock=world.clock),
+            uplink=uplink,
+            ids=world.author.ids,
+            clock=world.clock,
+            process="p1",
+            generation=1,
+            allows_origin=lambda request: not self.refuses_origins,
+            origin_of=lambda request: Origin("192.0.2.1"),
+        )
+
+    async def start(self) -> None:
+        app = public_app(self.broker.routes, settings=ServerSettings(), origins=Origins(["*"]))
+        self.runner = web.AppRunner(app)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+        self.broker.start()
+
+    async def stop(self) -> None:
+        await self.broker.stop()
+        await self.runner.cleanup()
+
+
+@pytest.fixture(name="make_site")
+async def fixture_make_site(
+    world: World, uplink: FakeUplink
+) -> AsyncIterator[Callable[..., Awaitable[Site]]]:
+    """Start a broker with these sections of the settings."""
+    sites: list[Site] = []
+
+    async def make(**sections: Any) -> Site:
+        room = RoomSettings(display_rate=0, tick_min=0.0)
+        site = Site(world, uplink, Settings(**{"room": room, **sections}))
+        await site.start()
+        sites.append(site)
+        return site
+
+    yield make
+    for site in sites:
+        await site.stop()
+
+
+@pytest.fixture(name="site")
+async def fixture_site(make_site: Callable[..., Awaitable[Site]]) -> Site:
+    """A broker that anybody may watch."""
+    return await make_site()

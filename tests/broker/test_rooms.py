@@ -136,7 +136,9 @@ async def test_a_viewer_that_comes_back_keeps_the_room(world, join, clock):
     assert len(world.rooms) == 1
 
 
-async def test_a_position_that_another_broker_gave_out_is_waited_for(world, join, monkeypatch):
+async def test_a_position_that_another_broker_gave_out_is_waited_for(
+    world, join, monkeypatch, wait_until
+):
     """Our reader is a moment behind; the log has it."""
     world.reader.start()
     await join()
@@ -147,8 +149,7 @@ async def test_a_position_that_another_broker_gave_out_is_waited_for(world, join
     await world.write("ahead")
     position = Position(world.log.epoch(Topic.EVENTS), 1)
     joining = asyncio.create_task(join(resume=position))
-    while not held:
-        await asyncio.sleep(0)
+    await wait_until(lambda: held)
     accept(held[0])
     world.reader._wake(partition)
     client = await joining
@@ -163,7 +164,9 @@ async def test_a_position_beyond_the_log_is_answered_at_once(world, join):
     assert client.welcomes[0]["recovered"] is False
 
 
-async def test_a_room_that_closes_while_a_viewer_waits_is_opened_again(world, join, monkeypatch):
+async def test_a_room_that_closes_while_a_viewer_waits_is_opened_again(
+    world, join, monkeypatch, wait_until
+):
     """Else the viewer would sit in a room that gets nothing."""
     world.reader.start()
     await join()
@@ -177,9 +180,7 @@ async def test_a_room_that_closes_while_a_viewer_waits_is_opened_again(world, jo
     monkeypatch.setattr(world.rooms, "_is_ahead", lambda video_id, position: position is not None)
     client = await join(resume=resume)
     await world.write("live")
-    async with asyncio.timeout(5):
-        while "live" not in client.texts():
-            await asyncio.sleep(0)
+    await wait_until(lambda: "live" in client.texts())
 
 
 async def test_viewers_of_a_lost_partition_are_sent_away_and_come_back(world, join):
