@@ -1,6 +1,7 @@
 """Time is an argument: every component takes a `Clock`, so that tests can drive it."""
 
 import time
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -33,8 +34,13 @@ def rfc3339(time_ms: int) -> str:
     '2024-09-26T12:34:56.789Z'
     """
     seconds, milliseconds = divmod(time_ms, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=16)  # a gate writes thousands of times within a second
+def _to_the_second(seconds: int) -> str:
     t = time.gmtime(seconds)
     return (
         f"{t.tm_year:04d}-{t.tm_mon:02d}-{t.tm_mday:02d}"
-        f"T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}.{milliseconds:03d}Z"
+        f"T{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d}"
     )

@@ -1,7 +1,5 @@
 """Appending to the log, with the log's errors told as refusals."""
 
-import asyncio
-
 from groundswell.contract.ports.log import (
     Appended,
     Log,
@@ -11,6 +9,7 @@ from groundswell.contract.ports.log import (
     Topic,
 )
 from groundswell.contract.problems import Refused
+from groundswell.ingest.deadline import Deadline
 
 _FULL_RETRY = 5.0  # seconds: space does not come back in an instant
 
@@ -20,7 +19,7 @@ class Appender:
 
     def __init__(self, log: Log, *, deadline: float = 5.0) -> None:
         self._log = log
-        self._deadline = deadline
+        self._deadline = Deadline(deadline)
 
     async def append(self, topic: Topic, partition: int, value: bytes) -> Appended:
         """Return once the record is durable.
@@ -29,8 +28,7 @@ class Appender:
         `outcome_unknown`, also when the deadline passes: the record may still come.
         """
         try:
-            async with asyncio.timeout(self._deadline):
-                return await self._log.append(topic, partition, value)
+            return await self._deadline.wait(self._log.append(topic, partition, value))
         except LogFull as error:
             raise Refused("disk_full", retry_after=_FULL_RETRY) from error
         except LogUnavailable as error:
