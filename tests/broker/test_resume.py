@@ -257,7 +257,7 @@ STEPS = (
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 1000)), max_size=60))
+@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 1000)), min_size=30, max_size=90))
 def test_every_comment_is_seen_exactly_once_in_order_through_any_cuts(make_stage, steps):
     """Random writes, deletions, foreign records, flushes, cuts, resumes and stalls."""
 
