@@ -92,9 +92,11 @@ async def test_an_expired_token_writes_nothing_more(deploy: Deploy) -> None:
                 opcode, payload = await wire.read_frame()
             if opcode == CLOSE:
                 assert int.from_bytes(payload[:2], "big") == close_codes.TOKEN_EXPIRED.code
+                stored = {sent - 1, sent}  # the last was on its way when the time was up
                 break
             answer = json.loads(payload)
             if answer["type"] == "error":
                 assert answer["code"] == "token_expired"
+                stored = {sent - 1}
                 break
-        assert len(await client.every_comment("expiring")) == sent - 1
+        assert len(await client.every_comment("expiring")) in stored
