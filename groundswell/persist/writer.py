@@ -4,6 +4,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ Job = Callable[[sqlite3.Connection], None]
 
 # More would let a commit take so long that the first in it waits for the last to no gain.
 _JOBS_A_COMMIT = 256
+# At least between two commits, in seconds: a commit costs as much as 30 rows, and each of its steps
+# waits for the GIL of a busy event loop.
+GATHER_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Writer:
         self._jobs = 0
         self._commits = 0
         self._failures = 0
+        self._last_commit = 0.0  # monotonic; of the thread
 
     async def start(self) -> None:
         """Open the connection; raises `StoreUnavailable`."""
@@ -110,6 +115,7 @@ class Writer:
         """Wait for a job; return all that wait with it, and whether to go on after them."""
         together: list[_Waiting] = []
         item = self._queue.get()
+        self._gather()
         while item is not None:
             if not item.done.cancelled():
                 together.append(item)
@@ -120,6 +126,12 @@ class Writer:
             except queue.Empty:
                 return together, True
         return together, False
+
+    def _gather(self) -> None:
+        """Let more come while much is written: nobody's answer waits for the store."""
+        left = self._last_commit + GATHER_S - time.monotonic()
+        if left > 0:
+            time.sleep(left)
 
     def _commit(
         self, connection: sqlite3.Connection, together: list[_Waiting]
@@ -139,6 +151,7 @@ class Writer:
             return failure
         self._jobs += len(together)
         self._commits += 1
+        self._last_commit = time.monotonic()
         self._writable = True
         return None
 
