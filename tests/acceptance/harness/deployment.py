@@ -19,7 +19,7 @@ from typing import Protocol
 
 import jwt
 
-from tests.acceptance.harness.waiting import wait_blocking
+from tests.acceptance.harness.waiting import POLL_S
 from tests.faults.shim import Shim
 
 SECRET = "acceptance-tests-only-" * 3  # 66 bytes: long enough for every HMAC
@@ -192,6 +192,7 @@ class Embedded:
                     return
                 raise AssertionError(f"server exited {self._process.returncode}:\n{self.output()}")
             assert time.monotonic() - began < READY_WITHIN_S, f"never ready:\n{self.output()}"
+            time.sleep(POLL_S)
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
@@ -268,11 +269,6 @@ def run_command(
         timeout=EXIT_WITHIN_S,
         check=False,
     )
-
-
-def wait_until_ready(deployment: Deployment, *, within: float) -> float:
-    """Wait for readiness; return how long it took, in seconds."""
-    return wait_blocking(deployment.ready, within=within, what="ready")
 
 
 def tracebacks(output: str) -> list[str]:

@@ -34,13 +34,3 @@ async def wait_for_result(
             raise NeverHappened(f"{what}: not within {within} s")
         await asyncio.sleep(POLL_S)
     return result
-
-
-def wait_blocking(condition: Callable[[], object], *, within: float, what: str) -> float:
-    """Do what `wait_until` does, outside an event loop."""
-    began = time.monotonic()
-    while not condition():
-        if time.monotonic() - began > within:
-            raise NeverHappened(f"{what}: not within {within} s")
-        time.sleep(POLL_S)
-    return time.monotonic() - began
