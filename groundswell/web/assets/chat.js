@@ -100,9 +100,8 @@ export class Chat {
     this.#scheduled = false;
     const holds = this.#holds();
     const changes = this.#comments.takeChanges();
-    if (changes.reset) {
-      if (holds) this.#frozen = true;
-      else this.#drawAll();
+    if (changes.reset && !holds) {
+      this.#drawAll();
     } else if (holds) {
       this.#applyHeld(changes);
     } else if (this.#frozen) {
@@ -126,9 +125,13 @@ export class Chat {
     this.#toBottom();
   }
 
-  /** While the list holds still nothing above the eye moves: no comment is dropped. */
+  /**
+   * While the list holds still nothing above the eye moves: no comment is dropped. What was
+   * deleted goes at once all the same.
+   */
   #applyHeld(changes) {
     for (const key of changes.removed) this.#discard(key);
+    if (changes.reset) this.#frozen = true;
     if (this.#views.size + changes.added.size > MOST_NODES) this.#frozen = true;
     if (!this.#frozen) {
       for (const key of changes.added) this.#append(this.#comments.byKey(key));
@@ -159,9 +162,7 @@ export class Chat {
   }
 
   #thread(entry, old) {
-    const node = element("div.thread", {}, this.#view(entry, old).node);
-    this.#threads.set(entry.key, { node, replies: null, label: null });
-    return node;
+    return this.#ownThread(this.#view(entry, old).node);
   }
 
   #appendReply(entry, old) {
@@ -196,15 +197,24 @@ export class Chat {
     thread.label.textContent = number === 1 ? "1 reply" : `${count(number)} replies`;
     if (number === 0) {
       thread.replies.remove();
-      thread.replies = null;
+      thread.replies = thread.list = null;
     }
   }
 
+  /** Take a comment out; replies that are still there stand on their own from now on. */
   #discard(key) {
     this.#views.get(key)?.node.remove();
     this.#views.delete(key);
-    this.#threads.get(key)?.node.remove();
+    const thread = this.#threads.get(key);
     this.#threads.delete(key);
+    const replies = [...(thread?.list?.children ?? [])];
+    thread?.node.replaceWith(...replies.map((node) => this.#ownThread(node)));
+  }
+
+  #ownThread(comment) {
+    const node = element("div.thread", {}, comment);
+    this.#threads.set(comment.dataset.key, { node, replies: null, label: null, list: null });
+    return node;
   }
 
   #hasTimeToSlide() {
