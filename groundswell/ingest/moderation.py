@@ -94,7 +94,11 @@ class Moderation:
         """The deletion stands in the log with its author; a lost entry must not undo it."""
         try:
             await self._accounts.append_audit(entry)
-        except AccountsUnavailable:
-            _log.exception(
-                "audit entry was not stored: %s %s %s", entry.actor, entry.action, entry.target
+        except AccountsUnavailable as error:
+            _log.error(
+                "audit entry was not stored: %s %s %s: %s",
+                entry.actor,
+                entry.action,
+                entry.target,
+                error,
             )

@@ -277,6 +277,9 @@ class SqliteLog:
     def stopped(self, error: LogError | None) -> None:
         """Let `close` go on, or `start` fail."""
         self._writable = False
+        if error is not None and self._writer is not None:
+            self._accepting = False
+            self.failed(self._writer.left(), error)
         if error is not None and self._opened is not None and not self._opened.done():
             self._threads.shutdown(wait=False)
             self._opened.set_exception(error)

@@ -10,6 +10,8 @@ its end before anything new is acknowledged; until then appends fail at once.
 """
 
 import asyncio
+import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -18,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from groundswell.contract.clock import Clock
-from groundswell.contract.ports.log import LogError, LogUnavailable
+from groundswell.contract.ports.log import LogError, LogUnavailable, OutcomeUnknown
 from groundswell.log import failures
 from groundswell.log.caretaker import RETENTION_EVERY_S, Caretaker, UpkeepRules
 from groundswell.log.database import BATCH_RECORDS_MAX, CommitFailed, Database
@@ -32,6 +34,8 @@ from groundswell.log.requests import (
     RunUpkeep,
     Stop,
 )
+
+_log = logging.getLogger(__name__)
 
 RETRY_S = 1.0  # how often a failed log is tried again
 SAVE_COMMITS_S = 1.0  # groups' commits ride with the next append, or go alone after this time
@@ -76,6 +80,7 @@ class Writer:
         self._appended = self._appended_bytes = self._commits = 0
         self._failures = self._deleted = 0
         self._commit_seconds = 0.0
+        self._taken: list[Append] = []  # by the turn that runs
         self._last_batch = 0  # records in the last commit
         self._last_commit = 0.0  # when it ended, monotonic
 
@@ -90,6 +95,16 @@ class Writer:
     def join(self) -> None:
         """Wait for the thread's end; blocks."""
         self._thread.join()
+
+    def left(self) -> list[Append]:
+        """Return what was queued for a thread that has ended."""
+        left: list[Append] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                request = self._queue.get_nowait()
+                if isinstance(request, tuple):
+                    left.append(request)
+        return left
 
     def statistics(self) -> LogStatistics:
         """Return the counters."""
@@ -115,6 +130,10 @@ class Writer:
                 pass
         except LogError as first_opening:
             error = first_opening
+        except Exception as unforeseen:  # noqa: BLE001  # nobody may wait for a thread that is gone
+            _log.critical("the log's writer ended", exc_info=unforeseen)
+            error = LogUnavailable(f"the log's writer ended ({unforeseen!r}): restart the server")
+            self._fail(self._taken, OutcomeUnknown(*error.args))
         finally:
             self._close_database()
             lock.release()
@@ -123,9 +142,11 @@ class Writer:
     def _turn(self) -> bool:
         """Do what is queued, then one piece of what is due; False: stop."""
         waiting, stop = self._take()
+        self._taken = waiting
         save = bool(self._unsaved) and (stop or time.monotonic() >= self._save_at)
         if waiting or save:
             self._write(waiting)
+        self._taken = []
         if stop:
             self._answer_upkeep()
             return False

@@ -167,3 +167,20 @@ async def test_a_folder_that_is_not_there_is_named(tmp_path, clock):
     log = SqliteLog(tmp_path / "nowhere" / "log.db", clock=clock)
     with pytest.raises(LogUnavailable, match="check that its folder exists"):
         await log.start()
+
+
+async def test_a_bug_in_the_writer_leaves_nobody_waiting(folder, monkeypatch, caplog):
+    """Who waits is told, later appends are refused at once, and the log says that it is down."""
+    log = await folder.open()
+    await log.append(Topic.EVENTS, 0, b"before")
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("groundswell.log.writer.Writer._count", broken)
+    with pytest.raises(OutcomeUnknown):
+        await log.append(Topic.EVENTS, 0, b"during")
+    with pytest.raises(LogUnavailable):
+        await log.append(Topic.EVENTS, 0, b"after")
+    assert not log.writable()
+    assert "writer ended" in caplog.text
