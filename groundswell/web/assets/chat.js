@@ -10,7 +10,7 @@ import { CommentView } from "./comment-view.js";
 import { byID, count, element, isCalm } from "./element.js";
 
 const MOST_NODES = 200;
-const BOTTOM_PX = 48; // nearer to the end than this counts as being there
+const BOTTOM_PX = 48; // who scrolls down to here is taken to the end
 const HOLDING = ".actions:hover, .comment:focus-visible, .palette:not([hidden])";
 const SLIDE_MS = 200;
 const SLIDE_MOST_PX = 240;
@@ -26,6 +26,7 @@ export class Chat {
   #views = new Map(); // key -> CommentView
   #threads = new Map(); // key of the root -> {node, replies, label}
   #pinned = true;
+  #top = 0; // where the list was scrolled to last
   #frozen = false; // comments were left out while the list held still
   #unseen = 0;
   #gap = false;
@@ -232,16 +233,21 @@ export class Chat {
     });
   }
 
+  /** Up is a person's move: when the list grows the position in it stays. */
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    const atEnd = scrollHeight - scrollTop - clientHeight < BOTTOM_PX;
-    if (atEnd === this.#pinned) return;
-    this.#pinned = atEnd;
-    this.refresh();
+    const moved = scrollTop - this.#top;
+    const below = scrollHeight - scrollTop - clientHeight;
+    const was = this.#pinned;
+    this.#top = scrollTop;
+    if (below <= 1 || (moved > 0 && below < BOTTOM_PX)) this.#pinned = true;
+    else if (moved < -1) this.#pinned = false;
+    if (this.#pinned !== was) this.refresh();
   }
 
   #toBottom() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#top = this.#scroller.scrollTop;
   }
 
   #showPill() {

@@ -76,9 +76,10 @@ export class CommentView {
       this.#chips = element("div.chips");
       this.#body.append(this.#chips);
     }
+    const tabindex = String(this.node.tabIndex); // a stop of the tab key if the comment is one
     const chip = element(
       "button.chip",
-      { type: "button", tabindex: "-1", "data-testid": "reaction-chip", "data-type": type },
+      { type: "button", tabindex, "data-testid": "reaction-chip", "data-type": type },
       element("span", { "aria-hidden": "true" }, emoji),
       element("span.number"),
     );

@@ -97,6 +97,7 @@ export class Composer {
     this.#retryRef = null;
     this.#note.hidden = true;
     if (this.#replyTo) this.reply(null);
+    this.#input.focus({ preventScroll: true }); // the button is disabled now; a phone keeps its keys
     this.#changed();
     this.#send(comment);
   }
