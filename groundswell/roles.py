@@ -7,6 +7,7 @@ projections write what they hold, close the engines. A second signal ends the pr
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import secrets as random_secrets
@@ -46,7 +47,7 @@ from groundswell.ingest.moderation import Moderation
 from groundswell.ingest.packer import Packer
 from groundswell.ingest.reactions import Reactions
 from groundswell.ingest.restore import restore_claims
-from groundswell.ingest.routes import routes as write_routes
+from groundswell.ingest.routes import WriteRoutes
 from groundswell.ingest.tokens import TokenVerifier
 from groundswell.ingest.videos import Videos
 from groundswell.log.sqlite_log import SqliteLog
@@ -60,6 +61,7 @@ from groundswell.server.app import public_app
 from groundswell.server.internal import internal_app
 from groundswell.server.listener import Listener
 from groundswell.server.pages import guest_routes, page_routes
+from groundswell.server.shortcut import Shortcut
 from groundswell.telemetry.metrics import StatisticsCollector, make_registry
 
 GENERATION = 1  # of the embedded log: a new log is a new data folder
@@ -106,6 +108,13 @@ async def _serve(settings: Settings) -> int:
             await process.start()
         except (LogError, StoreUnavailable, BadKey, ValueError) as error:
             raise StartFailed(str(error)) from error
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise StartFailed(
+                "a port is taken by another program: see --port and --internal-port, and "
+                f"`groundswell doctor` ({error.strerror})"
+            ) from error
         await stopping.wait()
         await process.drain()
     finally:
@@ -194,6 +203,7 @@ class Process:
             cache=cache,
         )
         tables: list[list[web.RouteDef]] = []
+        shortcut: Shortcut | None = None
         if "ingest" in roles:
             moderation = Moderation(
                 ids=ids,
@@ -206,7 +216,9 @@ class Process:
             bodies = BodyReader(
                 limit=settings.server.body_bytes, timeout=settings.server.body_timeout
             )
-            tables.append(write_routes(gate, moderation, origin_of=addresses.origin, bodies=bodies))
+            writes = WriteRoutes(gate, moderation, origin_of=addresses.origin, bodies=bodies)
+            tables.append(writes.table())
+            shortcut = Shortcut("/live/", "/comments", writes.comment)
         if "broker" in roles:
             self._broker = Broker(
                 settings,
@@ -240,7 +252,10 @@ class Process:
         checks = {"log": self._log.writable, "store": store.writable}
         gc.collect()
         gc.freeze()  # what stands now stays until the end
-        await self._listen(public_app(*tables, settings=settings.server, origins=origins), checks)
+        await self._listen(
+            public_app(*tables, settings=settings.server, origins=origins, shortcut=shortcut),
+            checks,
+        )
 
     async def drain(self) -> None:
         """Say not ready, take nothing new, let viewers go, finish what was accepted."""

@@ -61,7 +61,7 @@ def api_routes() -> set[tuple[str, str]]:
     """Return (method, path) of every route of the API; its handlers are never called."""
     nothing: Any = SimpleNamespace(stream=None)
     tables = [
-        *write.routes(nothing, nothing, origin_of=nothing, bodies=nothing),
+        *write.WriteRoutes(nothing, nothing, origin_of=nothing, bodies=nothing).table(),
         *live.routes(
             handshake=nothing,
             reads=nothing,

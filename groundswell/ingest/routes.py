@@ -23,34 +23,17 @@ _reaction_body = JsonBody(ReactionBody)
 _reaction_removal = JsonBody(ReactionRemoval)
 
 
-def routes(
-    uplink: Uplink,
-    moderation: Moderation,
-    *,
-    origin_of: Callable[[web.Request], Origin],
-    bodies: BodyReader,
-) -> list[web.RouteDef]:
-    """Return the write routes. `origin_of` tells where a request came from.
+class WriteRoutes:
+    """The write routes. Handlers raise `Refused`; the server makes that a problem.
 
-    Handlers raise `Refused`; the server's middleware turns that into a problem.
+    `origin_of` tells where a request came from.
     """
-    handlers = _Handlers(uplink, moderation, origin_of, bodies)
-    video = "/live/{videoID}"
-    comment = video + "/comments/{commentID}"
-    return [
-        web.post(video + "/comments", handlers.post_comment),
-        web.delete(comment, handlers.delete_comment),
-        web.post(comment + "/reactions", handlers.post_reaction),
-        web.delete(comment + "/reactions", handlers.delete_reaction),
-        web.post(video + "/reactions", handlers.post_heart),
-    ]
 
-
-class _Handlers:
     def __init__(
         self,
         uplink: Uplink,
         moderation: Moderation,
+        *,
         origin_of: Callable[[web.Request], Origin],
         bodies: BodyReader,
     ) -> None:
@@ -59,8 +42,25 @@ class _Handlers:
         self._origin = origin_of
         self._bodies = bodies
 
+    def table(self) -> list[web.RouteDef]:
+        """Return the routes for aiohttp's router."""
+        video = "/live/{videoID}"
+        comment = video + "/comments/{commentID}"
+        return [
+            web.post(video + "/comments", self.post_comment),
+            web.delete(comment, self.delete_comment),
+            web.post(comment + "/reactions", self.post_reaction),
+            web.delete(comment + "/reactions", self.delete_reaction),
+            web.post(video + "/reactions", self.post_heart),
+        ]
+
     async def post_comment(self, request: web.Request) -> web.Response:
-        video_id, author = self._authenticate(request)
+        """Answer `POST /live/{videoID}/comments`."""
+        return await self.comment(request, request.match_info["videoID"])
+
+    async def comment(self, request: web.Request, video_id: str) -> web.Response:
+        """The same, for a video id that was found without the router."""
+        author = self._authenticate(request, video_id)
         ref = request.headers.get("Idempotency-Key")
         if ref is not None and not is_ref(ref):
             raise Refused("bad_ref")
@@ -86,7 +86,8 @@ class _Handlers:
         return web.Response(status=201, body=answer.encode(), headers=headers)
 
     async def delete_comment(self, request: web.Request) -> web.Response:
-        video_id, moderator = self._authenticate(request)
+        """Answer `DELETE /live/{videoID}/comments/{commentID}`."""
+        video_id, moderator = self._authenticate_of(request)
         comment_id = request.match_info["commentID"]
         await self._moderation.delete_comment(
             video_id, comment_id, moderator=moderator, origin=self._origin(request)
@@ -96,7 +97,8 @@ class _Handlers:
         return web.Response(body=answer.encode(), headers=_JSON)
 
     async def post_reaction(self, request: web.Request) -> web.Response:
-        video_id, user = self._authenticate(request)
+        """Answer `POST .../comments/{commentID}/reactions`."""
+        video_id, user = self._authenticate_of(request)
         require_json(request)
         body = _reaction_body.decode(await self._bodies.read(request))
         _require_subject(body.userID, user)
@@ -110,7 +112,8 @@ class _Handlers:
         return _counted(counts)
 
     async def delete_reaction(self, request: web.Request) -> web.Response:
-        video_id, user = self._authenticate(request)
+        """Answer `DELETE .../comments/{commentID}/reactions`."""
+        video_id, user = self._authenticate_of(request)
         content = await self._bodies.read(request)
         if content:
             require_json(request)
@@ -125,7 +128,8 @@ class _Handlers:
         return _counted(counts)
 
     async def post_heart(self, request: web.Request) -> web.Response:
-        video_id, user = self._authenticate(request)
+        """Answer `POST /live/{videoID}/reactions`."""
+        video_id, user = self._authenticate_of(request)
         require_json(request)
         body = _reaction_body.decode(await self._bodies.read(request))
         _require_subject(body.userID, user)
@@ -134,8 +138,11 @@ class _Handlers:
         )
         return _counted(counts)
 
-    def _authenticate(self, request: web.Request) -> tuple[str, Claims]:
+    def _authenticate_of(self, request: web.Request) -> tuple[str, Claims]:
         video_id = request.match_info["videoID"]
+        return video_id, self._authenticate(request, video_id)
+
+    def _authenticate(self, request: web.Request, video_id: str) -> Claims:
         if not is_video_id(video_id):
             raise Refused("bad_video_id")
         header = request.headers.get("Authorization")
@@ -144,7 +151,7 @@ class _Handlers:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refused("token_missing", "Authorization is not a Bearer token")
-        return video_id, self._uplink.authenticate(token, video_id)
+        return self._uplink.authenticate(token, video_id)
 
 
 def _require_subject(user_id: str | None, author: Claims) -> None:

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from groundswell.contract.origins import Origins
 from groundswell.contract.settings import ServerSettings
 from groundswell.server.problems import REQUEST_ID, REQUEST_ID_HEADER, problems
+from groundswell.server.shortcut import Answer, Around, Shortcut
 
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE",
@@ -17,13 +18,18 @@ _PREFLIGHT: Final = {
     ),
     "Access-Control-Max-Age": "7200",  # seconds; Chromium takes no more
 }
+# What the listener puts around aiohttp's own handling of a request.
+AROUND: Final = web.AppKey("AROUND", Around)
 _EXPOSED: Final = "Groundswell-Position, Link, Retry-After, X-Request-Id"
 
 
 def public_app(
-    *tables: Iterable[web.RouteDef], settings: ServerSettings, origins: Origins
+    *tables: Iterable[web.RouteDef],
+    settings: ServerSettings,
+    origins: Origins,
+    shortcut: Shortcut | None = None,
 ) -> web.Application:
-    """Return the application of the public port."""
+    """Return the application of the public port; `shortcut` is one of its routes."""
     cross_origin = _CrossOrigin(origins)
     app = web.Application(
         middlewares=[problems, cross_origin.answer_preflight],
@@ -32,6 +38,14 @@ def public_app(
     for table in tables:
         app.router.add_routes(table)
     app.on_response_prepare.append(cross_origin.add_headers)
+    if shortcut is not None:
+
+        async def finish(request: web.Request, handler: Answer) -> web.StreamResponse:
+            response = await problems(request, handler)
+            await cross_origin.add_headers(request, response)
+            return response
+
+        app[AROUND] = Around(shortcut, finish)
     return app
 
 

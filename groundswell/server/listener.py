@@ -14,6 +14,7 @@ from aiohttp import StreamReader, web
 
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings
+from groundswell.server.app import AROUND
 from groundswell.server.problems import problem_response
 
 KEEPALIVE: Final = 75.0  # seconds; longer than the usual 60 of proxies, so that they close first
@@ -36,6 +37,7 @@ class Listener:
     def __init__(
         self, app: web.Application, *, host: str | None, port: int, settings: ServerSettings
     ) -> None:
+        self._app = app
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FINISH)
         self._host = host
         self._port = port
@@ -58,6 +60,10 @@ class Listener:
         manager = self._runner.server
         assert manager is not None, "set by setup()"  # noqa: S101 - tells the type checker
         loop = asyncio.get_running_loop()
+        if AROUND in self._app:
+            around = self._app[AROUND].wrap(manager.request_handler)
+            # aiohttp types it for its base class; what comes is what the application makes.
+            manager.request_handler = around  # type: ignore[assignment]
 
         def protocol() -> DeadlineHandler:
             return DeadlineHandler(

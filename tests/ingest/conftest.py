@@ -36,11 +36,12 @@ from groundswell.ingest.limits import AddressHash, Limits
 from groundswell.ingest.moderation import Moderation
 from groundswell.ingest.packer import Packer
 from groundswell.ingest.reactions import Reactions
-from groundswell.ingest.routes import routes
+from groundswell.ingest.routes import WriteRoutes
 from groundswell.ingest.tokens import TokenVerifier
 from groundswell.ingest.videos import Videos
 from groundswell.server.addresses import ClientAddresses
 from groundswell.server.app import public_app
+from groundswell.server.shortcut import Shortcut
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 START_MS = 1_727_354_096_789
@@ -313,13 +314,14 @@ class World:
 
     def app(self) -> web.Application:
         settings = ServerSettings()
-        table = routes(
+        writes = WriteRoutes(
             self.gate,
             self.moderation,
             origin_of=ClientAddresses(()).origin,
             bodies=BodyReader(limit=settings.body_bytes, timeout=self.body_timeout),
         )
-        return public_app(table, settings=settings, origins=Origins(()))
+        shortcut = Shortcut("/live/", "/comments", writes.comment)
+        return public_app(writes.table(), settings=settings, origins=Origins(()), shortcut=shortcut)
 
 
 @pytest.fixture(name="make_world")
