@@ -77,7 +77,7 @@ export class Reactions {
     for (const type of ["pointerup", "pointercancel", "pointermove"]) {
       list.addEventListener(type, (event) => this.#released(event));
     }
-    byID("scroller").addEventListener("scroll", () => this.close(), { passive: true });
+    byID("scroller").addEventListener("scroll", () => this.#follow(), { passive: true });
     this.#body.addEventListener("pointerleave", ({ pointerType }) => {
       if (pointerType === "mouse") this.close(); // a finger leaves each time it is lifted
     });
@@ -136,6 +136,16 @@ export class Reactions {
     if (step) choices.at((at + step) % choices.length).focus();
     if (event.key === "Escape") this.close({ refocus: true });
     if (step || event.key === "Escape") event.preventDefault();
+  }
+
+  /** Stay with the comment when the list moves under the palette, as long as it is in sight. */
+  #follow() {
+    if (this.#palette.hidden) return;
+    const node = this.#chat.nodeOf(this.#entry.key);
+    const body = this.#body.getBoundingClientRect();
+    const comment = node?.getBoundingClientRect();
+    if (comment?.bottom > body.top && comment.top < body.bottom) this.#place(node);
+    else this.close();
   }
 
   #place(node) {
