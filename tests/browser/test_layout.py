@@ -74,3 +74,26 @@ async def test_the_theme_follows_the_switch_and_stays(
     await ada.page.reload()
     await ada.reaches("live")
     await expect(root).to_have_attribute("data-theme", "light")
+
+
+async def test_the_palette_stays_with_its_comment_and_leaves_with_it(
+    quiet: Embedded, audience: Audience, video: str
+) -> None:
+    """A list that moves a little must not close it under the pointer."""
+    async with connect(quiet) as client:
+        for number in range(40):
+            await client.post_comment(video, "bob", f"comment {number}")
+    ada = await audience(quiet, video, user="ada")
+    palette = ada.page.get_by_role("menu", name="Reactions")
+    scroller = ada.page.locator("#scroller")
+    await expect(ada.comments).to_have_count(40)
+    await ada.press("comment 36", "react")
+    before = await palette.bounding_box()
+    await scroller.evaluate("list => list.scrollBy(0, -40)")
+    await expect(ada.comment("comment 20")).to_be_in_viewport()
+    after = await palette.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["y"] == pytest.approx(before["y"] + 40, abs=1)
+    await scroller.evaluate("list => list.scrollTo(0, 0)")
+    await expect(palette).to_be_hidden()
