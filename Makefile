@@ -50,7 +50,8 @@ docs: build ## write the generated pages anew
 	$(BIN)/python scripts/protocol_tables.py
 
 bench: build ## fan-out and ingest beside the limit and a naive server, as ratios (about 5 minutes)
-	$(BIN)/python -m groundswell.bench all
+	$(BIN)/python -m groundswell.bench ingest
+	$(BIN)/python -m groundswell.bench fanout
 
 clean: ## remove what was built
 	rm -rf $(VENV) build .cache groundswell/cext/*.so

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -193,6 +193,17 @@ class Embedded:
                 raise AssertionError(f"server exited {self._process.returncode}:\n{self.output()}")
             assert time.monotonic() - began < READY_WITHIN_S, f"never ready:\n{self.output()}"
             time.sleep(POLL_S)
+
+    @contextlib.contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Have the server start on another port, where those who watched do not find it."""
+        port, base_url = self.port, self.base_url
+        (self.port,) = free_ports(1)
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        try:
+            yield
+        finally:
+            self.port, self.base_url = port, base_url
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
