@@ -1,8 +1,8 @@
 """A room: a broker's memory of one video, from its log entries to frames.
 
 What arrives is pending until the next tick. A tick comes at once when the room was idle; after
-that ticks are at least `tick_min` apart, and twice as far apart as a pass over the viewers took,
-so a huge room spends at most half a core on writing. Frames grow with load by themselves.
+that ticks are at least `tick_min` apart, and somewhat further than a pass over the viewers took, so
+that other rooms and requests have their turn. Frames grow with load by themselves.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from groundswell.contract.settings import RoomSettings
 
 CATCH_UP_BYTES = 64 * 1024  # a catch-up frame is cut here: one write of a usual send buffer
 CACHE_SECONDS = 1.0  # a shared welcome's position is at most so old
-PASS_SHARE = 2.0  # a tick is at least this many passes long
+PASS_SHARE = 1.2  # a tick is at least so many passes long: a sixth of a core is left
 
 
 @dataclass(frozen=True, slots=True)
