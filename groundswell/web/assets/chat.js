@@ -10,6 +10,7 @@ import { CommentView } from "./comment-view.js";
 import { byID, count, element, isCalm } from "./element.js";
 
 const MOST_NODES = 200;
+const HAND_MS = 1000; // so long after a key, wheel or finger the list may still be moving
 const BOTTOM_PX = 48; // who scrolls down to here is taken to the end
 const HOLDING = ".actions:hover, .comment:focus-visible, .palette:not([hidden])";
 const SLIDE_MS = 200;
@@ -27,6 +28,7 @@ export class Chat {
   #threads = new Map(); // key of the root -> {node, replies, label}
   #pinned = true;
   #top = 0; // where the list was scrolled to last
+  #movedAt = -Infinity; // when a hand was on the list last
   #frozen = false; // comments were left out while the list held still
   #unseen = 0;
   #gap = false;
@@ -37,6 +39,9 @@ export class Chat {
     this.#comments = comments;
     this.#session = session;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    for (const hand of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+      this.#scroller.addEventListener(hand, () => this.#moved(), { passive: true });
+    }
     this.#scroller.addEventListener("focusout", () => this.refresh());
     this.#scroller.addEventListener("pointerleave", () => this.refresh());
     this.#pill.addEventListener("click", () => this.showLatest());
@@ -233,7 +238,14 @@ export class Chat {
     });
   }
 
-  /** Up is a person's move: when the list grows the position in it stays. */
+  #moved() {
+    this.#movedAt = performance.now();
+  }
+
+  /**
+   * Up, with a hand on it, is a person's move. Without a hand it is the list's own: comments that
+   * are dropped, or get their true size as they come into sight, pull it up as well.
+   */
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
     const moved = scrollTop - this.#top;
@@ -241,7 +253,7 @@ export class Chat {
     const was = this.#pinned;
     this.#top = scrollTop;
     if (below <= 1 || (moved > 0 && below < BOTTOM_PX)) this.#pinned = true;
-    else if (moved < -1) this.#pinned = false;
+    else if (moved < -1 && performance.now() - this.#movedAt < HAND_MS) this.#pinned = false;
     if (this.#pinned !== was) this.refresh();
   }
 
