@@ -9,24 +9,7 @@ from groundswell.cache.gcra import RateLimits
 from groundswell.contract.partition import key_hash64
 from groundswell.contract.ports.cache import Change, Rate, Seed
 from groundswell.contract.reactions import NO_COUNTS
-
-
-class FakeClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.wall = 1_700_000_000_000
-        self.mono = 1000.0
-
-    def wall_ms(self) -> int:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def advance(self, seconds: float) -> None:
-        self.wall += round(seconds * 1000)
-        self.mono += seconds
+from tests.clocks import FakeClock
 
 
 @pytest.fixture

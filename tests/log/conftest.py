@@ -7,24 +7,7 @@ import pytest
 
 from groundswell.contract import faultpoints
 from groundswell.log import SqliteLog
-
-
-class FakeClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.wall = 1_700_000_000_000
-        self.mono = 1000.0
-
-    def wall_ms(self) -> int:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def advance(self, seconds: float) -> None:
-        self.wall += round(seconds * 1000)
-        self.mono += seconds
+from tests.clocks import FakeClock
 
 
 class LogFolder:

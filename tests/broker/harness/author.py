@@ -6,27 +6,9 @@ from groundswell.broker.backlog import Entry
 from groundswell.contract.events import VERSION, Event, EventKind, TotalsRecord
 from groundswell.contract.ids import CommentIds
 from groundswell.contract.partition import key_hash64
+from tests.clocks import START_MS, FakeClock
 
-START_MS = 1_727_354_096_000
 SECRET = b"0123456789abcdef"
-
-
-class FakeClock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.wall = START_MS
-        self.mono = 1000.0
-
-    def wall_ms(self) -> int:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.mono
-
-    def advance(self, seconds: float) -> None:
-        self.wall += round(seconds * 1000)
-        self.mono += seconds
 
 
 class Author:
