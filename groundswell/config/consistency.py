@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from groundswell.contract.names import is_video_id
 from groundswell.contract.settings import ServerSettings, Settings
 
+ROLES = ("ingest", "broker", "persist")
+
 
 def inconsistencies(settings: Settings) -> list[str]:
     """Return a sentence for each contradiction; no sentence shows a secret."""
@@ -32,6 +34,7 @@ def _server(server: ServerSettings) -> Iterator[str]:
 
 def _together(settings: Settings) -> Iterator[str]:
     room, auth = settings.room, settings.auth
+    yield from _shared(settings)
     if room.tick_min > room.tick_max:
         yield f"room.tick_min: {room.tick_min:g} is more than room.tick_max, {room.tick_max:g}"
     if auth.secret and auth.secret == settings.ids.secret:
@@ -44,6 +47,35 @@ def _together(settings: Settings) -> Iterator[str]:
             f"server.host: {host!r} is not loopback, and a development secret serves loopback "
             "only; set auth.secret or auth.keys"
         )
+
+
+def _shared(settings: Settings) -> Iterator[str]:
+    """Refuse what would quietly be several half systems: a log for many, a store for one."""
+    alone = ", ".join(_of_one_process(settings))
+    if settings.server.workers > 1 and alone:
+        yield (
+            f"server.workers: {settings.server.workers} processes cannot share {alone}; set "
+            "log.engine = kafka, store.engine = cassandra, cache.engine = redis and accounts.url, "
+            "or server.workers = 1"
+        )
+    elif settings.log.engine == "kafka" and set(settings.server.roles) < set(ROLES) and alone:
+        yield (
+            f"server.roles: {', '.join(settings.server.roles)} alone cannot share {alone} with the "
+            "processes of the other roles; set store.engine = cassandra, cache.engine = redis and "
+            "accounts.url, or run all roles in one process"
+        )
+    url = settings.accounts.url
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        yield "accounts.url: is not of the form postgresql://user:password@host:port/database"
+
+
+def _of_one_process(settings: Settings) -> Iterator[str]:
+    """Yield the options that choose an engine which only one process can use."""
+    for section, embedded in (("log", "sqlite"), ("store", "sqlite"), ("cache", "memory")):
+        if getattr(settings, section).engine == embedded:
+            yield f"{section}.engine = {embedded}"
+    if not settings.accounts.url:
+        yield "accounts.url = (a file)"
 
 
 def is_loopback(host: str) -> bool:

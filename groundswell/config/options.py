@@ -10,7 +10,16 @@ CONFIG_FILE: Final = "GROUNDSWELL_CONFIG"  # names the file where no --config do
 
 # Names with our prefix that are no options: they choose code or files, not behaviour.
 OTHER_ENVIRONMENT: Final = frozenset(
-    {CONFIG_FILE, "GROUNDSWELL_PURE", "GROUNDSWELL_FAULTPOINT", "GROUNDSWELL_SANITIZE"}
+    {
+        CONFIG_FILE,
+        "GROUNDSWELL_PURE",
+        "GROUNDSWELL_FAULTPOINT",
+        "GROUNDSWELL_SANITIZE",
+        "GROUNDSWELL_WORKER",  # what a supervisor says to its workers
+        "GROUNDSWELL_WORKER_FOLDER",
+        "GROUNDSWELL_STACK_FOLDER",  # of deploy/local, which runs beside servers
+        "GROUNDSWELL_STACK_CACHE",
+    }
 )
 
 # Options with a flag of their own; all others are set with `--set section.name=value`.
@@ -20,6 +29,7 @@ FLAGS: Final = {
     "server.internal_port": "--internal-port",
     "server.data": "--data",
     "server.roles": "--roles",
+    "server.workers": "--workers",
     "demo.enabled": "--demo",
 }
 

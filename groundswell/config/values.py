@@ -79,6 +79,8 @@ def checked(option: Option, value: Value) -> Value:
         if size:
             _check_bounds(option, size, noun=" bytes")
     elif isinstance(value, tuple):
+        if not value and option.at_least:
+            raise ValueError(f"is an empty list, less than {_items(option.at_least)}")
         _check_bounds(option, len(value), noun=" items")
     else:
         if not math.isfinite(value):
@@ -99,3 +101,7 @@ def _check_bounds(option: Option, size: float, *, noun: str) -> None:
 def _a(option: Option) -> str:
     name = KIND_NAMES[option.kind]
     return name if option.kind is bool else f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+
+def _items(number: float) -> str:
+    return "1 item" if number == 1 else f"{number:.15g} items"

@@ -25,8 +25,13 @@ class Claims:
 
     @property
     def moderates(self) -> bool:
-        """Whether the bearer may delete comments."""
+        """Whether the bearer may delete comments and ban users."""
         return self.role in (Role.MODERATOR, Role.ADMIN)
+
+    @property
+    def bannable(self) -> bool:
+        """Whether bans hold for the bearer: not for admins, so that somebody can lift them."""
+        return self.role is not Role.ADMIN
 
     def covers(self, video_id: str) -> bool:
         """Tell whether the token is for this video."""

@@ -1,6 +1,6 @@
 """Named points between two writes, where a test can have a process killed.
 
-A point does nothing until `arm` gives it an action; only `roles.py` arms points, and only when
+A point does nothing until `arm` gives it an action; only `roles/` arms points, and only when
 the environment variable `GROUNDSWELL_FAULTPOINT` asks for one.
 """
 
@@ -17,7 +17,17 @@ POINTS = frozenset(
         "persist.tally.before_publish",
         "persist.tally.after_publish",  # totals published, rows not written
         "persist.tally.after_apply",
-        "store.before_commit",
+        "persist.index.before_apply",
+        "persist.index.after_apply",
+        "persist.index-totals.before_apply",
+        "persist.index-totals.after_apply",
+        "index.before_offset",  # the index's rows are written, how far they go is not
+        "index.before_commit",
+        "store.before_commit",  # SQLite: rows and applied offset go together
+        "store.between_rows",  # Cassandra: some statements of a batch are sent
+        "store.before_deletions",  # comments stand, what the batch deletes of them does, too
+        "store.before_rows",  # totals stand, the rows of reactions do not
+        "store.before_applied",  # rows stand, the applied offset does not
     }
 )
 

@@ -4,7 +4,11 @@
 (`broker/frames.py`). Their form is in `docs/protocol.md`.
 """
 
+from typing import Annotated
+
 import msgspec
+
+BAN_SECONDS_MAX = 10 * 366 * 86_400  # ten years: more than any clock's whim, less than an overflow
 
 
 class CommentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,6 +31,13 @@ class ReactionRemoval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     userID: str | None = None
     reactionType: str | None = None  # accepted and ignored: there is one reaction a user
+
+
+class BanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of `PUT .../bans/{userID}`; it may be left out. `seconds` None: until it is lifted."""
+
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=BAN_SECONDS_MAX)] | None = None
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="auth"):

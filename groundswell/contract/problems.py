@@ -34,6 +34,7 @@ _ROWS = (
     Problem(403, "user_mismatch", "`userID` is not the token's subject", "Leave it out."),
     Problem(403, "wrong_video", "The token is for another video", "Get one for this video."),
     Problem(403, "not_moderator", "Moderators only", "A token with a moderator's role."),
+    Problem(403, "banned", "You are banned here", "Nothing helps but a moderator."),
     Problem(403, "origin_refused", "This origin may not connect", "See `server.origins`."),
     # What it names
     Problem(404, "no_such_route", "There is nothing at this path", "See the protocol."),

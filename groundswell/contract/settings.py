@@ -5,36 +5,41 @@ from these declarations. An option is called `section.name`; a section is a fiel
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+
+from groundswell.contract.engine_settings import (
+    AccountsSettings,
+    CacheSettings,
+    CassandraSettings,
+    KafkaSettings,
+    LogSettings,
+    RedisSettings,
+    StoreSettings,
+)
+from groundswell.contract.option import opt
+
+__all__ = [
+    "AccountsSettings",
+    "AuthSettings",
+    "CacheSettings",
+    "CassandraSettings",
+    "DemoSettings",
+    "IdsSettings",
+    "KafkaSettings",
+    "LimitsSettings",
+    "LogSettings",
+    "PersistSettings",
+    "RedisSettings",
+    "RoomSettings",
+    "ServerSettings",
+    "Settings",
+    "StoreSettings",
+    "StreamSettings",
+    "TelemetrySettings",
+    "VideosSettings",
+]
 
 KIB = 1024
 MIB = 1024 * KIB
-
-
-def opt(
-    default: Any,
-    *,
-    help: str,
-    unit: str | None = None,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    secret: bool = False,
-) -> Any:
-    """Declare an option; the result is a dataclass field with the facts in its metadata.
-
-    Bounds of a number are bounds of its value, of a text of its length in bytes unless it is
-    empty, of a list of how many items it has. `choices` hold for a text and each item of a list.
-    """
-    facts = {
-        "help": help,
-        "unit": unit,
-        "at_least": at_least,
-        "at_most": at_most,
-        "choices": choices,
-        "secret": secret,
-    }
-    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,13 @@ class ServerSettings:
         at_least=1,
         choices=("ingest", "broker", "persist"),
         help="Roles that this process runs.",
+    )
+    workers: int = opt(
+        1,
+        at_least=1,
+        at_most=256,
+        help="Processes that share the public port; more than one needs engines that several "
+        "processes can use.",
     )
     data: str = opt("groundswell-data", help="Folder of the embedded engines' files and secrets.")
     host: str = opt(
@@ -135,11 +147,15 @@ class VideosSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
-    """The log."""
+class PersistSettings:
+    """The durable path."""
 
-    retention: float = opt(
-        72.0, unit="hours", at_least=1, help="How long records that every projection has are kept."
+    projections: tuple[str, ...] = opt(
+        ("comments", "tally", "index"),
+        at_least=1,
+        choices=("comments", "tally", "index"),
+        help="What this process projects out of the log: comments and reaction totals into the "
+        "comment store, the index for moderators into the accounts database.",
     )
 
 
@@ -212,7 +228,18 @@ class RoomSettings:
 class StreamSettings:
     """One viewer's stream."""
 
-    plane: str = opt("asyncio", choices=("asyncio",), help="What moves frames to sockets.")
+    plane: str = opt(
+        "asyncio",
+        choices=("asyncio", "native"),
+        help="What moves frames to sockets: the event loop, or the hub's own threads (Linux only, "
+        "without TLS).",
+    )
+    hub_threads: int = opt(
+        0,
+        at_least=0,
+        at_most=255,
+        help="Threads of the native plane. 0: one less than the process has cores, at least 1.",
+    )
     message_bytes: int = opt(
         16 * KIB, unit="bytes", at_least=1 * KIB, at_most=1 * MIB, help="Largest client message."
     )
@@ -269,6 +296,13 @@ class Settings:
     ids: IdsSettings = field(default_factory=IdsSettings)
     videos: VideosSettings = field(default_factory=VideosSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    cassandra: CassandraSettings = field(default_factory=CassandraSettings)
+    accounts: AccountsSettings = field(default_factory=AccountsSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    persist: PersistSettings = field(default_factory=PersistSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     room: RoomSettings = field(default_factory=RoomSettings)
     stream: StreamSettings = field(default_factory=StreamSettings)

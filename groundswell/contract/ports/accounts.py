@@ -38,11 +38,18 @@ class Accounts(Protocol):
     """Slow-changing facts about people and videos. All methods raise `AccountsUnavailable`."""
 
     async def start(self) -> None:
-        """Open or connect; the schema must be current (`groundswell migrate`)."""
+        """Open or connect; the schema must be current (`groundswell migrate`).
+
+        `AccountsUnavailable`: it may be tried again, and until it worked all methods raise it.
+        """
         ...
 
     async def close(self) -> None:
         """Let go. Idempotent."""
+        ...
+
+    def available(self) -> bool:
+        """Whether the last question was answered."""
         ...
 
     async def register_video(self, video_id: str, title: str, *, created_ms: int) -> Video:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from groundswell.contract.ports.store import StoredComment
+
 
 class CacheUnavailable(Exception):
     """The cache is bypassed right now; the caller goes on without it."""
@@ -56,11 +58,25 @@ class Seed:
     codes: dict[str, int]  # user -> code
 
 
+@dataclass(frozen=True, slots=True)
+class HotPage:
+    """A video's newest comments, as the comments projection wrote them.
+
+    All comments that are not deleted with `first <= offset < upto`, ascending; nothing older is on
+    the page. Of two pages the greater (generation, upto) wins.
+    """
+
+    generation: int
+    first: int
+    upto: int
+    comments: Sequence[StoredComment]
+
+
 class Cache(Protocol):
     """One cache for all processes of a deployment."""
 
     async def start(self) -> None:
-        """Open or connect."""
+        """Open or connect. An engine that is away is no error: it is bypassed until it is back."""
         ...
 
     async def close(self) -> None:
@@ -69,6 +85,10 @@ class Cache(Protocol):
 
     async def take(self, key: str, rate: Rate) -> float:
         """Take one from a limit: 0.0 if allowed, else the seconds until it will be (GCRA)."""
+        ...
+
+    async def take_all(self, limits: Sequence[tuple[str, Rate]]) -> float:
+        """Take one from each of several limits, or from none if one refuses: the longest wait."""
         ...
 
     async def claim(
@@ -81,6 +101,10 @@ class Cache(Protocol):
         """Say that the record of a claim is in the log."""
         ...
 
+    def available(self) -> bool:
+        """Whether the cache is in use, or bypassed right now."""
+        ...
+
     async def react(self, changes: Sequence[Change]) -> list[tuple[int, ...] | None]:
         """Apply wishes in order; for each the comment's counts after it.
 
@@ -91,6 +115,14 @@ class Cache(Protocol):
 
     async def seed(self, seeds: Sequence[Seed]) -> None:
         """Enter what the store knows; never replaces what the cache has for longer."""
+        ...
+
+    async def put_page(self, video_id: str, page: HotPage) -> None:
+        """Keep a page unless the cache has a newer one; only the comments projection calls it."""
+        ...
+
+    async def page(self, video_id: str) -> HotPage | None:
+        """Return a video's newest page, if there is one."""
         ...
 
     async def report_viewers(self, video_id: str, process: str, viewers: int) -> None:

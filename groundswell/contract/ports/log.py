@@ -15,10 +15,12 @@ class Topic(StrEnum):
     EVENTS = "events"  # by video: comments, deletions
     REACTIONS = "reactions"  # by comment: packed reactions and hearts
     TOTALS = "totals"  # by video: absolute totals; compacted
-    CONTROL = "control"  # one partition: generations, later bans and settings; compacted
+    CONTROL = "control"  # one partition: bans by subject; compacted
+    DEAD_LETTERS = "dead-letters"  # one partition: records that no projection can apply
 
 
 COMPACTED = frozenset({Topic.TOTALS, Topic.CONTROL})
+UNPARTITIONED = frozenset({Topic.CONTROL, Topic.DEAD_LETTERS})
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +65,14 @@ class LogError(Exception):
 
 class LogUnavailable(LogError):
     """Nothing was appended or read; trying again later is safe."""
+
+
+class LogReplaced(LogError):
+    """This is not the log that the process was started with, or not one that `migrate` bound.
+
+    Its topics were deleted and made anew, or never made: no offset that is known means anything
+    in it. The process must end; the text says what to do before it is started again.
+    """
 
 
 class LogFull(LogUnavailable):
@@ -146,10 +156,13 @@ class Group(Protocol):
 
 
 class Log(Protocol):
-    """One log with the four topics. All methods belong to one event loop."""
+    """One log with all topics. All methods belong to one event loop."""
 
     async def start(self) -> None:
-        """Open or connect; raises `LogError` with what to do about it."""
+        """Open or connect; raises `LogError` with what to do about it.
+
+        `LogUnavailable`: it may be tried again on the same object.
+        """
         ...
 
     async def close(self) -> None:
@@ -162,6 +175,18 @@ class Log(Protocol):
 
     def epoch(self, topic: Topic) -> str:
         """Return 16 hex digits that name this topic's log for good."""
+        ...
+
+    def generation(self) -> int:
+        """Return the number, from 1 on, of this log among all that a store was fed from.
+
+        It grows when topics are made anew. What is written into stores carries (generation,
+        offset), so that a new log's records win over an old one's.
+        """
+        ...
+
+    def replaced(self) -> LogReplaced | None:
+        """Return why this is no longer the log that was started, once that is known."""
         ...
 
     def writable(self) -> bool:

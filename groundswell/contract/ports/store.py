@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ class Projection(StrEnum):
 
     COMMENTS = "comments"  # from `events`
     TALLY = "tally"  # from `reactions`
+    INDEX = "index"  # from `events`
+    INDEX_TOTALS = "index-totals"  # from `totals`
 
 
 class StoredComment(msgspec.Struct, frozen=True, gc=False):
@@ -75,7 +77,36 @@ class StoreUnavailable(Exception):
     """The store did not answer or could not write; nothing of the batch counts as applied."""
 
 
-class CommentStore(Protocol):
+_BatchT = TypeVar("_BatchT", contravariant=True)
+
+
+class ProjectionStore(Protocol[_BatchT]):
+    """What a projection writes to: batches, each with the offset it is complete to."""
+
+    async def applied_offset(self, projection: Projection, partition: int) -> int:
+        """Return the next offset to apply: all before it is in the store. 0 at first.
+
+        Raises `StoreUnavailable`.
+        """
+        ...
+
+    async def apply(self, partition: int, batch: _BatchT, *, upto: int) -> None:
+        """Write a batch and set the applied offset of its projection to `upto`.
+
+        Durable on return. A batch that is applied again, or after a newer one, changes nothing.
+        Raises `StoreUnavailable`.
+        """
+        ...
+
+
+class StoreMismatch(Exception):
+    """The store was made from another log, or by another program; the text says what to do.
+
+    Unlike `StoreUnavailable` it does not pass by itself: the process must end.
+    """
+
+
+class CommentStore(ProjectionStore[CommentsBatch | TallyBatch], Protocol):
     """Rows, totals and applied offsets of one generation of the log.
 
     Every write carries its record's offset: applying a batch again, or an older one after a newer
@@ -83,7 +114,11 @@ class CommentStore(Protocol):
     """
 
     async def start(self) -> None:
-        """Open or connect; raises `StoreUnavailable` if the store belongs to another log."""
+        """Open or connect.
+
+        Raises `StoreMismatch` if the store belongs to another log, and `StoreUnavailable`: then
+        it may be tried again, and until it worked all methods raise `StoreUnavailable`.
+        """
         ...
 
     async def close(self) -> None:
@@ -92,17 +127,6 @@ class CommentStore(Protocol):
 
     def writable(self) -> bool:
         """Whether the last attempt to write worked."""
-        ...
-
-    async def applied_offset(self, projection: Projection, partition: int) -> int:
-        """Return the next offset to apply: all before it is in the store. 0 at first."""
-        ...
-
-    async def apply(self, partition: int, batch: CommentsBatch | TallyBatch, *, upto: int) -> None:
-        """Write a batch and set the applied offset of its projection to `upto`.
-
-        Durable on return. Embedded: one transaction; many concurrent calls share one commit.
-        """
         ...
 
     async def comments(
@@ -147,5 +171,5 @@ class DeadLetters(Protocol):
     async def dead_letter(
         self, topic: Topic, partition: int, record: Record, *, reason: str
     ) -> None:
-        """Keep a record and why it was refused; again: no change. Raises `StoreUnavailable`."""
+        """Keep a record and why it was refused. Raises `LogError`."""
         ...

@@ -1,6 +1,6 @@
 """The write path as the live path sees it: what a socket hands to the gate.
 
-`ingest` implements it, `broker` calls it, `roles.py` joins the two.
+`ingest` implements it, `broker` calls it, `roles/` joins the two.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Uplink(Protocol):
     """The gate, for requests and socket messages alike. Every method may raise `Refused`."""
 
     def authenticate(self, token: str, video_id: str) -> Claims:
-        """Verify a token for a video; no I/O."""
+        """Verify a token for a video, and that its bearer is not banned there; no I/O."""
         ...
 
     async def require_video(self, video_id: str) -> None:
