@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 from pathlib import Path
 
-from groundswell.contract.ports.log import COMPACTED, LogUnavailable, Topic
+from groundswell.contract.ports.log import COMPACTED, UNPARTITIONED, LogUnavailable, Topic
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x67736C67  # "gslg", in the file's header (PRAGMA application_id)
@@ -17,8 +17,9 @@ PARTITIONS_MAX = 1 << 12
 OFFSET_BITS = 48
 OFFSET_MASK = (1 << OFFSET_BITS) - 1
 
-# Compacted topics last: the index by key is partial, from their first lane on.
-_TOPICS = (Topic.EVENTS, Topic.REACTIONS, Topic.TOTALS, Topic.CONTROL)
+# The index by key is partial, from the first compacted lane on. Numbers are for good; the few
+# dead letters behind it are in that index for nothing.
+_TOPICS = (Topic.EVENTS, Topic.REACTIONS, Topic.TOTALS, Topic.CONTROL, Topic.DEAD_LETTERS)
 FIRST_LANE = {topic: number << 12 for number, topic in enumerate(_TOPICS)}
 COMPACTED_LANES_FROM = min(FIRST_LANE[topic] for topic in COMPACTED)
 
@@ -52,11 +53,11 @@ def rowid(lane: int, offset: int) -> int:
 
 
 def all_lanes(partitions: int) -> list[int]:
-    """Return every lane of a log: `control` has one partition, the others have `partitions`."""
+    """Return every lane of a log: `UNPARTITIONED` topics have one, the others `partitions`."""
     return [
         first + partition
         for topic, first in FIRST_LANE.items()
-        for partition in range(1 if topic is Topic.CONTROL else partitions)
+        for partition in range(1 if topic in UNPARTITIONED else partitions)
     ]
 
 
@@ -127,11 +128,12 @@ def _make_or_check_tables(connection: sqlite3.Connection, path: Path, partitions
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
         for statement in _TABLES.split(";\n"):
             connection.execute(statement)
-        values = {"partitions": partitions}
-        values |= {f"epoch.{topic}": secrets.token_hex(8) for topic in _TOPICS}  # type: ignore[misc]  # column without a type
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+        connection.execute("INSERT INTO meta VALUES ('partitions', ?)", (partitions,))
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    # A file from before a topic was thought of gets its epoch now.
+    epochs = [(f"epoch.{topic}", secrets.token_hex(8)) for topic in _TOPICS]
+    connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", epochs)
     connection.execute("COMMIT")
     made_with = _meta(connection, "partitions")
     if made_with != partitions:

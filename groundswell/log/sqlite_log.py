@@ -14,10 +14,12 @@ from typing import TypeVar
 from groundswell.contract.clock import Clock
 from groundswell.contract.ports.log import (
     RECORD_BYTES_MAX,
+    UNPARTITIONED,
     Appended,
     Batch,
     Bounds,
     LogError,
+    LogReplaced,
     LogUnavailable,
     Lost,
     OffsetOutOfRange,
@@ -74,7 +76,7 @@ class SqliteLog:
             raise ValueError(f"{partitions} partitions, must be 1 to {PARTITIONS_MAX}")
         self._path = path
         self._clock = clock
-        self._partitions = dict.fromkeys(Topic, partitions) | {Topic.CONTROL: 1}
+        self._partitions = {topic: 1 if topic in UNPARTITIONED else partitions for topic in Topic}
         self._max_bytes = max_bytes
         self._rules = UpkeepRules(
             retention_ms=retention_ms, tombstone_ms=tombstone_ms, keep_for=tuple(keep_for)
@@ -125,6 +127,14 @@ class SqliteLog:
     def epoch(self, topic: Topic) -> str:
         """Return 16 hex digits that were drawn when the file was made."""
         return self._epochs[topic]
+
+    def generation(self) -> int:
+        """Return 1: a file is never made anew under the stores beside it."""
+        return 1
+
+    def replaced(self) -> LogReplaced | None:
+        """Return None: nobody can replace the file of an open log."""
+        return None
 
     def writable(self) -> bool:
         """Whether the last attempt to append worked; after a failure, whether a probe did."""
