@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from groundswell.contract.dedup import DedupWindow
-from groundswell.contract.events import Event, EventKind, LoggedEvent, decode_event
-from groundswell.contract.faultpoints import reach
+from groundswell.contract.events import Event, EventKind, LoggedEvent
 from groundswell.contract.ports.log import Log, Topic
 from groundswell.contract.ports.store import (
     CommentsBatch,
@@ -13,14 +11,24 @@ from groundswell.contract.ports.store import (
     Projection,
 )
 from groundswell.persist.backoff import Backoff
+from groundswell.persist.events_fold import EventsFold
+from groundswell.persist.hot_pages import HotPages
 from groundswell.persist.lane import Counters, Decoded
 from groundswell.persist.projection import ProjectionWorker
 
 
 def comments_projection(
-    log: Log, store: CommentStore, *, dead_letters: DeadLetters, backoff: Backoff | None = None
-) -> ProjectionWorker[Event]:
-    """Return the worker that keeps the store's comments; `start` it."""
+    log: Log,
+    store: CommentStore,
+    *,
+    dead_letters: DeadLetters,
+    pages: HotPages | None = None,
+    backoff: Backoff | None = None,
+) -> ProjectionWorker[Event, CommentsBatch]:
+    """Return the worker that keeps the store's comments; `start` it.
+
+    `pages`, where the cache is shared by processes, hears of everything that is stored.
+    """
     counters = Counters()
     return ProjectionWorker(
         projection=Projection.COMMENTS,
@@ -28,52 +36,40 @@ def comments_projection(
         log=log,
         store=store,
         dead_letters=dead_letters,
-        new_fold=lambda _, applied: CommentsFold(applied=applied, counters=counters),
+        new_fold=lambda partition, applied: CommentsFold(
+            partition, applied=applied, counters=counters, pages=pages
+        ),
         rewinds=True,
         counters=counters,
         backoff=backoff,
     )
 
 
-class CommentsFold:
+class CommentsFold(EventsFold[CommentsBatch]):
     """One partition's events on their way to the store; see `Fold`."""
 
-    def __init__(self, *, applied: int, counters: Counters) -> None:
-        self._applied = applied
-        self._counters = counters
-        self._window = DedupWindow()
-        self._unwritten: list[LoggedEvent] = []
-
-    def decode(self, value: bytes) -> Event:
-        return decode_event(value)
-
-    async def load(self, records: Sequence[Decoded[Event]]) -> None:
-        pass  # what came before is in the window, by rewinding
+    def __init__(
+        self, partition: int, *, applied: int, counters: Counters, pages: HotPages | None
+    ) -> None:
+        super().__init__(Projection.COMMENTS, CommentsBatch, applied=applied, counters=counters)
+        self._partition = partition
+        self._pages = pages
+        if pages is not None:
+            pages.begin(partition)
 
     def fold(self, records: Sequence[Decoded[Event]]) -> None:
-        for offset, append_ms, event in records:
-            if event.kind == EventKind.COMMENT:
-                if self._window.is_duplicate(offset, append_ms, event.key_hash):
-                    self._counters.duplicates += offset >= self._applied
-                    continue
-            elif event.kind != EventKind.DELETION:
-                continue  # a kind of a later program: contract/events.py
-            if offset >= self._applied:
-                self._unwritten.append(LoggedEvent(offset, append_ms, event))
-
-    async def publish(self) -> None:
-        pass  # brokers read the events themselves
-
-    def settle(self) -> None:
-        pass
-
-    def unwritten_rows(self) -> int:
-        return len(self._unwritten)
-
-    def hand_out(self) -> CommentsBatch:
-        events, self._unwritten = self._unwritten, []
-        reach("persist.comments.before_apply")
-        return CommentsBatch(events)
+        super().fold(records)
+        if self._pages is None or not records or records[0].offset >= self._applied:
+            return
+        # Whoever stored these deletions may have ended before the pages were without the text.
+        deletions = [
+            LoggedEvent(*record)
+            for record in records
+            if record.offset < self._applied and record.value.kind == EventKind.DELETION
+        ]
+        self._pages.stored(self._partition, deletions, upto=self._applied)
 
     def written(self) -> None:
-        reach("persist.comments.after_apply")
+        if self._pages is not None:
+            self._pages.stored(self._partition, self.handed_out, upto=self.handed_out_upto)
+        super().written()

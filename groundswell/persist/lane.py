@@ -16,21 +16,21 @@ import structlog
 
 from groundswell.contract.events import UnreadableRecord
 from groundswell.contract.ports.log import Batch, LogError, Record
-from groundswell.contract.ports.store import (
-    CommentsBatch,
-    CommentStore,
-    Projection,
-    StoreUnavailable,
-    TallyBatch,
-)
+from groundswell.contract.ports.store import Projection, ProjectionStore, StoreUnavailable
 from groundswell.persist.backoff import Backoff
 
 _log = structlog.get_logger("groundswell.persist")
 
 # More rows make a transaction long without making a row cheaper.
-UNWRITTEN_ROWS_MAX = 8192
+LANE_ROWS_MAX = 8192
+# While the store is away every lane fills up; all of a projection together wait with at most this
+# many rows (of about 0.5 KB), but each with at least a few.
+ROWS_MAX = 65_536
+LANE_ROWS_MIN = 512
 
 ValueT = TypeVar("ValueT")
+BatchT = TypeVar("BatchT")
+_BatchT = TypeVar("_BatchT", covariant=True)
 _ResultT = TypeVar("_ResultT")
 
 
@@ -42,7 +42,7 @@ class Decoded(NamedTuple, Generic[ValueT]):
     value: ValueT
 
 
-class Fold(Protocol[ValueT]):
+class Fold(Protocol[ValueT, _BatchT]):
     """What a projection keeps of one partition. Only the lane calls it, in the order written."""
 
     def decode(self, value: bytes) -> ValueT:
@@ -69,7 +69,7 @@ class Fold(Protocol[ValueT]):
         """Return how many rows wait to be handed out."""
         ...
 
-    def hand_out(self) -> CommentsBatch | TallyBatch:
+    def hand_out(self) -> _BatchT:
         """Return what is to be written; it is handed out once."""
         ...
 
@@ -109,8 +109,17 @@ class Held:
             await self._below.wait()
 
 
-class Lane(Generic[ValueT]):
-    """The lane of one partition, from `applied` on. All methods belong to one event loop."""
+def rows_of_a_lane(lanes: int) -> int:
+    """Return how many rows a lane may have unwritten, where there are so many lanes."""
+    return max(LANE_ROWS_MIN, min(LANE_ROWS_MAX, ROWS_MAX // max(1, lanes)))
+
+
+class Lane(Generic[ValueT, BatchT]):
+    """The lane of one partition, from `applied` on. All methods belong to one event loop.
+
+    `compacted`: the topic has tombstones, which say nothing to a projection. `rows_max` is asked
+    how many rows may wait for the store.
+    """
 
     def __init__(
         self,
@@ -118,22 +127,26 @@ class Lane(Generic[ValueT]):
         partition: int,
         *,
         applied: int,
-        fold: Fold[ValueT],
-        store: CommentStore,
+        compacted: bool,
+        fold: Fold[ValueT, BatchT],
+        store: ProjectionStore[BatchT],
         dead_letter: Callable[[int, Record, str], Awaitable[None]],
         commit: Callable[[int, int], Awaitable[None]],
         held: Held,
+        rows_max: Callable[[], int],
         counters: Counters,
         backoff: Backoff,
     ) -> None:
         self.partition = partition
         self.applied = applied  # the next offset to apply: all before it is in the store
         self._events = _log.bind(projection=projection, partition=partition)
+        self._compacted = compacted
         self._fold = fold
         self._store = store
         self._dead_letter = dead_letter
         self._commit = commit
         self._held = held
+        self._rows_max = rows_max
         self._counters = counters
         self._backoff = backoff
         self._waiting: deque[Batch] = deque()
@@ -176,7 +189,7 @@ class Lane(Generic[ValueT]):
                 batch = self._waiting.popleft()
                 self._held.add(-_bytes_of(batch))
                 await self._take(batch)
-                while self._fold.unwritten_rows() >= UNWRITTEN_ROWS_MAX and not self._stop.is_set():
+                while self._fold.unwritten_rows() >= self._rows_max() and not self._stop.is_set():
                     self._room.clear()
                     await self._room.wait()
         except (StoreUnavailable, LogError):
@@ -202,6 +215,8 @@ class Lane(Generic[ValueT]):
         decode = self._fold.decode
         decoded: list[Decoded[ValueT]] = []
         for record in batch.records:
+            if record.value is None and self._compacted:
+                continue
             try:
                 if record.value is None:
                     raise UnreadableRecord("record has no value")

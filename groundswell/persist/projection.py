@@ -11,16 +11,24 @@ from typing import Generic
 
 import structlog
 
-from groundswell.contract.ports.log import Group, Log, LogError, Record, Topic
+from groundswell.contract.ports.log import COMPACTED, Group, Log, LogError, Record, Topic
 from groundswell.contract.ports.store import (
-    CommentStore,
     DeadLetters,
     Projection,
+    ProjectionStore,
     StoreUnavailable,
 )
 from groundswell.contract.statistics import Count
 from groundswell.persist.backoff import Backoff
-from groundswell.persist.lane import Counters, Fold, Held, Lane, ValueT
+from groundswell.persist.lane import (
+    BatchT,
+    Counters,
+    Fold,
+    Held,
+    Lane,
+    ValueT,
+    rows_of_a_lane,
+)
 from groundswell.persist.rewind import Start, find_start
 
 _log = structlog.get_logger("groundswell.persist")
@@ -47,7 +55,7 @@ class ProjectionStatistics:
     restarts: Count  # after an error that nobody foresaw
 
 
-class ProjectionWorker(Generic[ValueT]):
+class ProjectionWorker(Generic[ValueT, BatchT]):
     """One member of a projection's group. All methods belong to one event loop.
 
     `new_fold(partition, applied)` makes what the projection keeps of a partition; `rewinds` says
@@ -60,9 +68,9 @@ class ProjectionWorker(Generic[ValueT]):
         projection: Projection,
         topic: Topic,
         log: Log,
-        store: CommentStore,
+        store: ProjectionStore[BatchT],
         dead_letters: DeadLetters,
-        new_fold: Callable[[int, int], Fold[ValueT]],
+        new_fold: Callable[[int, int], Fold[ValueT, BatchT]],
         rewinds: bool,
         counters: Counters,
         backoff: Backoff | None = None,
@@ -78,8 +86,10 @@ class ProjectionWorker(Generic[ValueT]):
         self._backoff = backoff or Backoff()
         self._restarts = 0
         self._held = Held(WAITING_BYTES_MAX)
-        self._lanes: dict[int, Lane[ValueT]] = {}
+        self._lanes: dict[int, Lane[ValueT, BatchT]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._starting: dict[int, object] = {}  # partition -> the call that opens its lane
+        self._ending: dict[int, asyncio.Task[None]] = {}  # lanes that were lost and are cancelled
         self._group: Group | None = None
         self._membership: asyncio.TaskGroup | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -155,6 +165,7 @@ class ProjectionWorker(Generic[ValueT]):
             self._membership = self._reader = None
             self._lanes.clear()
             self._tasks.clear()
+            self._starting.clear()
             await group.close()
 
     async def _read(self, group: Group) -> None:
@@ -172,33 +183,44 @@ class ProjectionWorker(Generic[ValueT]):
                     lane.put(batch)
             await self._held.wait_room()
 
-    async def _start_at(self, partition: int, _committed: int | None) -> int:
+    async def _start_at(self, partition: int, committed: int | None) -> int:
         """Open the lane of a partition that came to us.
 
         The store alone says where: the group's commit may be older, or of another store.
         """
         self._lose(partition)
-        start = await self._find_start(partition)
-        lane = Lane(
-            self._projection,
-            partition,
-            applied=start.apply_from,
-            fold=self._new_fold(partition, start.apply_from),
-            store=self._store,
-            dead_letter=self._bury,
-            commit=self._commit,
-            held=self._held,
-            counters=self._counters,
-            backoff=self._backoff,
-        )
+        if (former := self._ending.get(partition)) is not None:
+            await asyncio.wait([former])  # so that a partition never has two lanes
+        call = self._starting[partition] = object()
+        start = await self._find_start(partition, call)
+        if start is None or self._starting.get(partition) is not call:
+            return committed or 0  # lost again meanwhile, so nobody reads from there
+        del self._starting[partition]
         if self._membership is not None and not self._stopping:
+            lane = self._new_lane(partition, start.apply_from)
             self._lanes[partition] = lane
             self._tasks[partition] = self._membership.create_task(lane.run())
         return start.read_from
 
-    async def _find_start(self, partition: int) -> Start:
-        delays = self._backoff.delays()
-        while True:
+    def _new_lane(self, partition: int, applied: int) -> Lane[ValueT, BatchT]:
+        return Lane(
+            self._projection,
+            partition,
+            applied=applied,
+            compacted=self._topic in COMPACTED,
+            fold=self._new_fold(partition, applied),
+            store=self._store,
+            dead_letter=self._bury,
+            commit=self._commit,
+            held=self._held,
+            rows_max=lambda: rows_of_a_lane(len(self._lanes)),
+            counters=self._counters,
+            backoff=self._backoff,
+        )
+
+    async def _find_start(self, partition: int, call: object) -> Start | None:
+        """Ask store and log until they answer, or until the partition is not ours any more."""
+        for delay in self._backoff.delays():
             try:
                 applied = await self._store.applied_offset(self._projection, partition)
                 return await find_start(
@@ -211,13 +233,19 @@ class ProjectionWorker(Generic[ValueT]):
                     partition=partition,
                     error=str(error),
                 )
-            await asyncio.sleep(next(delays))
+            if self._starting.get(partition) is not call:
+                return None
+            await asyncio.sleep(delay)
+        raise AssertionError("delays never end")
 
     def _lose(self, partition: int) -> None:
+        self._starting.pop(partition, None)
         self._lanes.pop(partition, None)
         task = self._tasks.pop(partition, None)
-        if task is not None:
+        if task is not None and not task.done():
             task.cancel()
+            self._ending[partition] = task
+            task.add_done_callback(lambda _: self._ending.pop(partition, None))
 
     async def _bury(self, partition: int, record: Record, reason: str) -> None:
         await self._dead_letters.dead_letter(self._topic, partition, record, reason=reason)

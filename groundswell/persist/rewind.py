@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import structlog
 
-from groundswell.contract.ports.log import Log, Topic
+from groundswell.contract.ports.log import COMPACTED, Log, Topic
 from groundswell.contract.ports.store import StoreUnavailable
 from groundswell.log.rewind import rewound_offset
 
@@ -32,7 +32,7 @@ async def find_start(
             f"store has {topic}/{partition} up to {applied}, the log ends at {bounds.end}: put "
             f"back the log that it was made from, or move the store away to have it made anew"
         )
-    if applied < bounds.first:
+    if applied < bounds.first and topic not in COMPACTED:
         # Retention waits for projections, so somebody cut the log or put an old store back.
         _log.error(
             "records are gone from the log before they were stored",

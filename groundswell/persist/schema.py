@@ -3,9 +3,9 @@
 import sqlite3
 from pathlib import Path
 
-from groundswell.contract.ports.store import StoreUnavailable
+from groundswell.contract.ports.store import StoreMismatch, StoreUnavailable
 
-VERSION = 1
+VERSION = 2
 
 # A video's comments lie together in log order, so that a page is one range of one tree. The index
 # by id costs 1 us a row (of 5) and spares a deletion the search through a whole video. Rows keep
@@ -36,10 +36,6 @@ _TABLES = (
         video_id TEXT NOT NULL, source INTEGER NOT NULL,
         counts TEXT NOT NULL, "offset" INTEGER NOT NULL,
         PRIMARY KEY (video_id, source)) WITHOUT ROWID""",
-    """CREATE TABLE dead_letters (
-        topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-        append_ms INTEGER NOT NULL, reason TEXT NOT NULL, value BLOB,
-        PRIMARY KEY (topic, partition, "offset")) WITHOUT ROWID""",
 )
 
 _WAL_BYTES_KEPT = 64 << 20  # what a burst grew the write-ahead log to is given back beyond this
@@ -52,7 +48,8 @@ _CACHE_KIB = 32 << 10  # the upper levels of the trees of some million rows
 def open_writer(path: Path, *, generation: int, log_epoch: str) -> sqlite3.Connection:
     """Open the file for the one thread that writes it, making it at the first start.
 
-    Raises `StoreUnavailable` where it belongs to another log or cannot be opened.
+    Raises `StoreMismatch` where it belongs to another log or a newer program, and
+    `StoreUnavailable` where it cannot be opened.
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None)
@@ -65,7 +62,7 @@ def open_writer(path: Path, *, generation: int, log_epoch: str) -> sqlite3.Conne
     except sqlite3.Error as error:
         connection.close()
         raise StoreUnavailable(f"cannot use {path}: {error}") from error
-    except StoreUnavailable:
+    except StoreMismatch:
         connection.close()
         raise
     return connection
@@ -92,13 +89,14 @@ def _configure(connection: sqlite3.Connection) -> None:
 def _create(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
-        raise StoreUnavailable(
+        raise StoreMismatch(
             f"{path} has schema {version}, this program knows {VERSION}: run the newer program"
         )
     if version == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _TABLES:
+    # Version 1 kept dead letters here; they are in the log now.
+    for statement in _TABLES if version == 0 else ("DROP TABLE dead_letters",):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
@@ -110,7 +108,7 @@ def _bind(connection: sqlite3.Connection, path: Path, *, generation: int, log_ep
     if not theirs:
         connection.executemany("INSERT INTO meta VALUES (?, ?)", ours.items())
     elif theirs != ours:
-        raise StoreUnavailable(
+        raise StoreMismatch(
             f"{path} belongs to log {theirs.get('log_epoch')} (generation "
             f"{theirs.get('generation')}), the log here is {log_epoch} (generation {generation}): "
             f"put the log back that belongs to it, or move {path.name} away to have it made anew "

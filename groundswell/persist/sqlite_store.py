@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from groundswell.contract.ports.log import Record, Topic
 from groundswell.contract.ports.store import (
     CommentsBatch,
     HeartTotals,
@@ -41,7 +40,7 @@ class StoreStatistics:
 
 
 class SqliteStore:
-    """`CommentStore` and `DeadLetters` on the file `store.db`. All methods belong to one loop.
+    """`CommentStore` on the file `store.db`. All methods belong to one loop.
 
     The file remembers the log that it was made from (`log_epoch`, `generation`) and refuses any
     other. It may be thrown away: the projections make it anew from what the log still has.
@@ -58,7 +57,7 @@ class SqliteStore:
         self._reads = 0
 
     async def start(self) -> None:
-        """Open the file; raises `StoreUnavailable` if it belongs to another log."""
+        """Open the file; raises `StoreMismatch` if it belongs to another log."""
         await self._writer.start()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         try:
@@ -107,16 +106,6 @@ class SqliteStore:
         await self._writer.write(job)
         key = (projection, partition)
         self._applied[key] = max(upto, self._applied.get(key, 0))
-
-    async def dead_letter(
-        self, topic: Topic, partition: int, record: Record, *, reason: str
-    ) -> None:
-        """Keep a record that cannot be applied; again: no change."""
-        await self._writer.write(
-            lambda connection: writes.write_dead_letter(
-                connection, topic, partition, record, reason
-            )
-        )
 
     async def comments(
         self, video_id: str, *, start: int, end: int, limit: int, newest: bool = False

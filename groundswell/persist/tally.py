@@ -52,7 +52,7 @@ def tally_projection(
     generation: int,
     rows_max: int = ROWS_MAX,
     backoff: Backoff | None = None,
-) -> ProjectionWorker[ReactionRecord]:
+) -> ProjectionWorker[ReactionRecord, TallyBatch]:
     """Return the worker that counts reactions; `start` it. `generation` is the log's."""
     counters = Counters()
     # Comments are spread evenly over the partitions by hash, so an equal share serves each.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from groundswell.contract.faultpoints import reach
-from groundswell.contract.ports.store import StoreUnavailable
+from groundswell.contract.ports.store import StoreMismatch, StoreUnavailable
 
 Job = Callable[[sqlite3.Connection], None]
 
@@ -54,7 +54,7 @@ class Writer:
         self._last_commit = 0.0  # monotonic; of the thread
 
     async def start(self) -> None:
-        """Open the connection; raises `StoreUnavailable`."""
+        """Open the connection; raises what opening it raises."""
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = loop.create_future()
         # Daemon: a process that dies without `close` must not hang on it; commits are atomic.
@@ -64,7 +64,7 @@ class Writer:
         self._thread.start()
         try:
             await opened
-        except StoreUnavailable:
+        except (StoreMismatch, StoreUnavailable):
             await self.close()
             raise
 
@@ -98,7 +98,7 @@ class Writer:
     def _run(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
         try:
             connection = self._open()
-        except StoreUnavailable as error:
+        except (StoreMismatch, StoreUnavailable) as error:
             loop.call_soon_threadsafe(_settle, [opened], error)
             return
         self._writable = True
@@ -162,7 +162,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _settle(futures: list[asyncio.Future[None]], error: StoreUnavailable | None) -> None:
+def _settle(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
     for future in futures:
         if future.done():  # its caller was cancelled
             continue

@@ -5,7 +5,6 @@ import sqlite3
 import msgspec
 
 from groundswell.contract.events import EventKind
-from groundswell.contract.ports.log import Record, Topic
 from groundswell.contract.ports.store import CommentsBatch, Projection, TallyBatch
 
 _COMMENT = "INSERT INTO comments VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
@@ -23,7 +22,6 @@ _HEARTS = """INSERT INTO hearts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
     WHERE excluded."offset" > hearts."offset\""""
 _APPLIED = """INSERT INTO applied VALUES (?, ?, ?) ON CONFLICT DO UPDATE
     SET "offset" = excluded."offset" WHERE excluded."offset" > applied."offset\""""
-_DEAD_LETTER = "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 def write_comments(connection: sqlite3.Connection, batch: CommentsBatch) -> None:
@@ -79,16 +77,6 @@ def write_applied(
 ) -> None:
     """Move the applied offset of a projection forward."""
     connection.execute(_APPLIED, (projection.value, partition, offset))
-
-
-def write_dead_letter(
-    connection: sqlite3.Connection, topic: Topic, partition: int, record: Record, reason: str
-) -> None:
-    """Keep a record that could not be applied."""
-    connection.execute(
-        _DEAD_LETTER,
-        (topic.value, partition, record.offset, record.append_ms, reason, record.value),
-    )
 
 
 def _counts_text(counts: tuple[int, ...]) -> str:
