@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from groundswell.contract.ports.accounts import AccountsUnavailable
 
-_OUR_MISTAKES = (IntegrityError, ProgrammingError, DataError)
+OUR_MISTAKES = (IntegrityError, ProgrammingError, DataError)
 
 
 @contextlib.contextmanager
@@ -16,9 +16,13 @@ def unavailable_on_failure() -> Iterator[None]:
     """Raise `AccountsUnavailable` for an engine that is away, locked, full or read-only."""
     try:
         yield
-    except _OUR_MISTAKES:
+    except OUR_MISTAKES:
         raise
     except DBAPIError as error:
         raise AccountsUnavailable(str(error.orig)) from error
-    except (PoolTimeout, OSError) as error:
-        raise AccountsUnavailable(str(error)) from error
+    except PoolTimeout as error:
+        raise AccountsUnavailable("every connection to the accounts database is in use") from error
+    except TimeoutError as error:
+        raise AccountsUnavailable("the accounts database did not answer in time") from error
+    except OSError as error:
+        raise AccountsUnavailable(f"cannot reach the database: {error}") from error

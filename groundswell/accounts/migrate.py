@@ -1,36 +1,69 @@
 """Bringing a database to the schema of this program."""
 
 import asyncio
-import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, func, select
 
+from groundswell.accounts.database import applied_revision, file_lock
 from groundswell.accounts.engine import make_engine
-from groundswell.accounts.failures import unavailable_on_failure
+from groundswell.accounts.failures import OUR_MISTAKES, unavailable_on_failure
+from groundswell.accounts.schema import REVISION
+from groundswell.contract.ports.accounts import AccountsUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_TURN: Final = 0x67726F756E647377  # of `pg_advisory_xact_lock`: any number that nobody else takes
 
 
 async def migrate(url: str | URL) -> None:
     """Run all migrations that are missing, in one transaction; none missing: changes nothing.
 
-    Raises `AccountsUnavailable` if the database cannot be reached or written.
+    Several processes may do it at once. Raises `AccountsUnavailable` if the database cannot be
+    reached or written.
     """
     # Reading the migrations blocks, so it happens on a loop and a thread of its own.
-    await asyncio.to_thread(asyncio.run, _migrate(url))
+    await asyncio.to_thread(asyncio.run, _in_one_transaction(url, _upgrade))
 
 
-async def _migrate(url: str | URL) -> None:
-    engine = make_engine(url)
+async def missing_revision(url: str | URL) -> str | None:
+    """Return the revision that `migrate` would bring the database to; None: it is there already.
+
+    Changes nothing. Raises `AccountsUnavailable`.
+    """
+    found: list[str | None] = []
+
+    def look(connection: Connection) -> None:
+        found.append(applied_revision(connection))
+
+    await asyncio.to_thread(asyncio.run, _in_one_transaction(url, look))
+    return None if found == [REVISION] else REVISION
+
+
+async def _in_one_transaction(url: str | URL, work: Callable[[Connection], None]) -> None:
+    engine = make_engine(url, statement_s=None)
+    lock = file_lock(url)
     try:
+        if lock is not None:
+            lock.take()
         with unavailable_on_failure():
             async with engine.begin() as connection:
-                await connection.run_sync(functools.partial(upgrade, revision="head"))
+                if connection.dialect.name == "postgresql":
+                    await connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
+                await connection.run_sync(work)
+    except OUR_MISTAKES as error:  # a table that is in the way, a right that is missing
+        raise AccountsUnavailable(f"the accounts database refused: {error.orig}") from error
     finally:
         await engine.dispose()
+        if lock is not None:
+            lock.release()
+
+
+def _upgrade(connection: Connection) -> None:
+    upgrade(connection, revision="head")
 
 
 def upgrade(connection: Connection, *, revision: str) -> None:

@@ -1,7 +1,6 @@
-"""`Accounts` on any SQL engine that SQLAlchemy's asyncio and upserts reach."""
+"""`Accounts` on SQLite and PostgreSQL, by one set of statements."""
 
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -12,62 +11,47 @@ from sqlalchemy import (
     Table,
     and_,
     case,
-    column,
     delete,
     insert,
     select,
-    table,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from groundswell.accounts.engine import make_engine
-from groundswell.accounts.failures import unavailable_on_failure
-from groundswell.accounts.schema import ALL_VIDEOS, REVISION, audit, roles, users, videos
+from groundswell.accounts.database import Database
+from groundswell.accounts.schema import ALL_VIDEOS, audit, roles, users, videos
 from groundswell.contract.claims import Role
-from groundswell.contract.ports.accounts import AccountsUnavailable, AuditEntry, Video
+from groundswell.contract.ports.accounts import AuditEntry, Video
 
 _RANK = {role: rank for rank, role in enumerate(Role)}  # declared from the least to the highest
-_applied_migrations = table("alembic_version", column("version_num"))
 
 
 class SqlAccounts:
     """Accounts in one database. See `contract.ports.accounts.Accounts` for what methods promise.
 
-    It owns its engine. Embedded, that is exactly one connection, which every method takes in turn.
+    PostgreSQL is asked over at most `connections` connections. Embedded there is exactly one, which
+    every method takes in turn. `database` is shared with the index.
     """
 
-    def __init__(self, url: str | URL) -> None:
-        self._url = url
-        self._engine: AsyncEngine | None = None
+    def __init__(self, url: str | URL, *, connections: int = 5) -> None:
+        self.database = Database(url, connections=connections)
 
     async def start(self) -> None:
-        """Connect; raises `AccountsUnavailable` if the schema is not this program's."""
-        if self._engine is not None:
-            return
-        self._engine = make_engine(self._url)
-        try:
-            revision = await self._revision()
-            if revision != REVISION:
-                raise AccountsUnavailable(
-                    f"the accounts schema is at {revision or 'nothing'}, this program needs "
-                    f"{REVISION}: run `groundswell migrate`"
-                )
-        except BaseException:  # an aiosqlite connection that stays open keeps the process alive
-            await self.close()
-            raise
+        """Connect; raises `AccountsUnavailable`, also if the schema is not this program's."""
+        await self.database.start()
 
     async def close(self) -> None:
         """Close every connection. Idempotent."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.dispose()
+        await self.database.close()
+
+    def available(self) -> bool:
+        """Tell whether the last question was answered."""
+        return self.database.available()
 
     async def register_video(self, video_id: str, title: str, *, created_ms: int) -> Video:
         """Register a video, or return it as it was registered before."""
         new = {"video_id": video_id, "title": title, "created_ms": created_ms}
-        async with self._transaction() as connection:
+        async with self.database.transaction() as connection:
             await connection.execute(
                 _upsert(connection, videos).values(new).on_conflict_do_nothing()
             )
@@ -87,7 +71,7 @@ class SqlAccounts:
 
     async def touch_user(self, user_id: str, *, seen_ms: int) -> None:
         """Remember a user: first and last time seen, whatever the order of the calls."""
-        async with self._transaction() as connection:
+        async with self.database.transaction() as connection:
             new = _upsert(connection, users).values(
                 user_id=user_id, first_seen_ms=seen_ms, last_seen_ms=seen_ms
             )
@@ -110,7 +94,7 @@ class SqlAccounts:
     async def grant_role(self, user_id: str, role: Role, *, video_id: str | None = None) -> None:
         """Give a role, on one video or on all; again: changes nothing."""
         new = {"user_id": user_id, "video_id": video_id or ALL_VIDEOS, "role": role.value}
-        async with self._transaction() as connection:
+        async with self.database.transaction() as connection:
             await connection.execute(
                 _upsert(connection, roles).values(new).on_conflict_do_nothing()
             )
@@ -122,7 +106,7 @@ class SqlAccounts:
             roles.c.video_id == (video_id or ALL_VIDEOS),
             roles.c.role == role.value,
         )
-        async with self._transaction() as connection:
+        async with self.database.transaction() as connection:
             await connection.execute(delete(roles).where(given))
 
     async def role_of(self, user_id: str, video_id: str) -> Role:
@@ -133,9 +117,19 @@ class SqlAccounts:
         given = (Role(text) for text in (await self._run(query)).scalars())
         return max(given, key=_RANK.__getitem__, default=Role.VIEWER)
 
+    async def granted_roles(self) -> Sequence[tuple[str, Role, str | None]]:
+        """Return (user, role, video or None for all), in the order of users."""
+        found = await self._run(
+            select(roles.c.user_id, roles.c.role, roles.c.video_id).order_by(*roles.primary_key)
+        )
+        return [
+            (row.user_id, Role(row.role), None if row.video_id == ALL_VIDEOS else row.video_id)
+            for row in found
+        ]
+
     async def append_audit(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log; its `entry_id` is given by the database."""
-        async with self._transaction() as connection:
+        async with self.database.transaction() as connection:
             await connection.execute(
                 insert(audit).values(
                     time_ms=entry.time_ms,
@@ -160,30 +154,9 @@ class SqlAccounts:
         found = await self._run(query.order_by(audit.c.entry_id.desc()).limit(limit))
         return [AuditEntry(**row._mapping) for row in found]
 
-    async def _revision(self) -> str | None:
-        try:
-            found = await self._run(select(_applied_migrations.c.version_num))
-        except ProgrammingError:  # PostgreSQL: there is no such table
-            return None
-        except AccountsUnavailable as error:
-            # SQLite says the same with the error class that it also has for an absent file.
-            cause = error.__cause__
-            if isinstance(cause, OperationalError) and "no such table" in str(cause.orig):
-                return None
-            raise
-        return found.scalar_one_or_none()
-
     async def _run(self, query: Executable) -> Result[Any]:
-        async with self._transaction() as connection:
+        async with self.database.transaction() as connection:
             return await connection.execute(query)
-
-    @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        if self._engine is None:
-            raise AccountsUnavailable("not started, or closed")
-        with unavailable_on_failure():
-            async with self._engine.begin() as connection:
-                yield connection
 
 
 def _upsert(connection: AsyncConnection, into: Table) -> sqlite.Insert | postgresql.Insert:

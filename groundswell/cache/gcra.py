@@ -5,6 +5,7 @@ come next. Somebody may be early by `burst - 1` intervals.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from groundswell.contract.ports.cache import Rate
 
@@ -25,14 +26,30 @@ class RateLimits:
 
     def take(self, key: str, rate: Rate, now: float) -> float:
         """Take one: 0.0 if allowed, else the seconds until it will be."""
+        wait = self._wait(key, rate, now)
+        if wait == 0.0:
+            self._enter(key, rate, now)
+        return wait
+
+    def take_all(self, limits: Sequence[tuple[str, Rate]], now: float) -> float:
+        """Take one from each limit, or from none if one refuses: the longest wait."""
+        longest = 0.0
+        for key, rate in limits:
+            wait = self._wait(key, rate, now)
+            if wait > longest:
+                longest = wait
+        if longest == 0.0:
+            for key, rate in limits:
+                self._enter(key, rate, now)
+        return longest
+
+    def _wait(self, key: str, rate: Rate, now: float) -> float:
+        wait = self._tats.get(key, now) - (rate.burst - 1) / rate.per_second - now
+        return wait if wait > _ROUNDING else 0.0
+
+    def _enter(self, key: str, rate: Rate, now: float) -> None:
         self._sweep(now)
-        interval = 1.0 / rate.per_second
-        tat = max(self._tats.get(key, now), now)
-        wait = tat - interval * (rate.burst - 1) - now
-        if wait > _ROUNDING:
-            return wait
-        self._tats[key] = tat + interval
-        return 0.0
+        self._tats[key] = max(self._tats.get(key, now), now) + 1.0 / rate.per_second
 
     def _sweep(self, now: float) -> None:
         """Look at the oldest keys; a TAT that has passed says as much as none."""

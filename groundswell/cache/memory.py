@@ -9,9 +9,10 @@ from groundswell.cache.counts import ReactionCounts
 from groundswell.cache.gcra import RateLimits
 from groundswell.contract.clock import Clock
 from groundswell.contract.partition import key_hash64
-from groundswell.contract.ports.cache import Change, Claim, Rate, Seed
+from groundswell.contract.ports.cache import Change, Claim, HotPage, Rate, Seed
 
 VIEWERS_S = 15.0
+PAGES_MAX = 1_000  # of about 30 KB; the videos written longest ago go
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class MemoryCache:
         self._claims = Claims()
         self._counts = ReactionCounts()
         # video -> process -> (viewers, when that is forgotten); videos in order of last report
+        self._pages: OrderedDict[str, HotPage] = OrderedDict()
         self._viewers: OrderedDict[str, dict[str, tuple[int, float]]] = OrderedDict()
 
     async def start(self) -> None:
@@ -41,6 +43,10 @@ class MemoryCache:
 
     async def close(self) -> None:
         """Nothing to let go."""
+
+    def available(self) -> bool:
+        """Return True: this process's memory is always there."""
+        return True
 
     def statistics(self) -> CacheStatistics:
         """Return how much is held."""
@@ -55,6 +61,10 @@ class MemoryCache:
     async def take(self, key: str, rate: Rate) -> float:
         """Take one from a limit; see `Cache`."""
         return self._limits.take(key, rate, self._clock.monotonic())
+
+    async def take_all(self, limits: Sequence[tuple[str, Rate]]) -> float:
+        """Take one from each of several limits, or from none; see `Cache`."""
+        return self._limits.take_all(limits, self._clock.monotonic())
 
     async def claim(
         self, video_id: str, user_id: str, key: str, *, comment_id: str, time_ms: int, digest: int
@@ -102,6 +112,19 @@ class MemoryCache:
         """Enter what the store knows; see `Cache`."""
         for seed in seeds:
             self._counts.seed(seed)
+
+    async def put_page(self, video_id: str, page: HotPage) -> None:
+        """Keep a page unless there is a newer one."""
+        there = self._pages.get(video_id)
+        if there is None or (page.generation, page.upto) >= (there.generation, there.upto):
+            self._pages[video_id] = page
+        self._pages.move_to_end(video_id)
+        if len(self._pages) > PAGES_MAX:
+            self._pages.popitem(last=False)
+
+    async def page(self, video_id: str) -> HotPage | None:
+        """Return a video's newest page, if there is one."""
+        return self._pages.get(video_id)
 
     async def report_viewers(self, video_id: str, process: str, viewers: int) -> None:
         """Say how many viewers a process holds; forgotten after 15 s."""
