@@ -3,16 +3,23 @@
 Environment:
     BUILD_EXTENSION: `yes`: a failing compiler fails the build; `no`: pure Python; `auto` (default):
         native where it compiles, else pure.
-    GROUNDSWELL_SANITIZE: `1` builds with the address and undefined behaviour sanitizers; tests
-        then run with LD_PRELOAD="$(gcc -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0.
+    GROUNDSWELL_SANITIZE: `address` (with undefined behaviour) or `thread` builds with these
+        sanitizers; scripts/test-sanitized runs the native tests with them.
 """
 
+import glob
 import os
 import sys
+from typing import Any
 
 from setuptools import Extension, setup
 
 MODULES = ("_frames", "_parser", "_utf8", "_websocket")
+SANITIZERS = {
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "thread": ["-fsanitize=thread"],
+}
+HUB = "groundswell/cext/hub"  # plain C, for Linux: epoll and eventfd
 
 
 def extensions() -> list[Extension]:
@@ -25,17 +32,8 @@ def extensions() -> list[Extension]:
 
     from Cython.Build import cythonize
 
-    compile_args, link_args = arguments()
     modules = cythonize(
-        [
-            Extension(
-                f"groundswell.cext.{name}",
-                [f"groundswell/cext/{name}.pyx"],
-                extra_compile_args=compile_args,
-                extra_link_args=link_args,
-            )
-            for name in MODULES
-        ],
+        [extension(name) for name in MODULES] + ([hub()] if sys.platform == "linux" else []),
         build_dir="build/cython",  # keeps C files out of the package
     )
     for module in modules:
@@ -44,15 +42,40 @@ def extensions() -> list[Extension]:
     return modules
 
 
+def extension(name: str, sources: tuple[str, ...] = (), **options: Any) -> Extension:
+    """Return one module of its .pyx and these C files."""
+    compile_args, link_args = arguments()
+    return Extension(
+        f"groundswell.cext.{name}",
+        [f"groundswell/cext/{name}.pyx", *sources],
+        extra_compile_args=compile_args,
+        extra_link_args=link_args,
+        **options,
+    )
+
+
+def hub() -> Extension:
+    """Return the hub with its threads."""
+    return extension(
+        "_hub",
+        tuple(sorted(glob.glob(f"{HUB}/*.c"))),
+        depends=sorted(glob.glob(f"{HUB}/*.h")),
+        include_dirs=[HUB],
+        define_macros=[("_GNU_SOURCE", None)],
+        libraries=["pthread"],
+    )
+
+
 def arguments() -> tuple[list[str], list[str]]:
     """Return the arguments of compiler and linker."""
     if os.name == "nt":
         return ["/O2"], []
     # Signed overflow wraps: a slip must not be undefined behaviour in code that reads strangers.
     compile_args = ["-O3", "-fno-strict-overflow"]
-    if os.environ.get("GROUNDSWELL_SANITIZE") != "1":
+    sanitizers = os.environ.get("GROUNDSWELL_SANITIZE")
+    if not sanitizers:
         return compile_args, []
-    sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    sanitize = SANITIZERS[sanitizers]
     return ["-O1", "-g", "-fno-omit-frame-pointer", *sanitize], sanitize
 
 

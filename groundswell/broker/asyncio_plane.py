@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from groundswell.broker.draining import DRAIN_GRACE_SECONDS, spread_closes
 from groundswell.broker.frames import Frame
 from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
 from groundswell.broker.ring import Ring
@@ -18,17 +19,16 @@ from groundswell.broker.viewer import Viewer
 from groundswell.contract.clock import Clock
 from groundswell.contract.close_codes import (
     AUTH_TIMEOUT,
-    DRAIN,
     IDLE,
     SLOW,
     TOKEN_EXPIRED,
     CloseCode,
 )
 from groundswell.contract.settings import StreamSettings
+from groundswell.contract.statistics import Histogram
 
 SLICE_VIEWERS = 256  # about 2 ms of writes: what others wait for at most while a pass runs
 SWEEP_SECONDS = 1.0
-DRAIN_GRACE_SECONDS = 1.0  # after the last close, for the peers' half of the handshake
 STUCK_SECONDS = 6.0  # a viewer that takes no byte for so long is closed as slow
 
 log = structlog.get_logger(__name__)
@@ -122,7 +122,7 @@ class AsyncioAudience:
         self._turn = []
         seconds = self._plane.clock.monotonic() - self._began
         counters.passes += 1
-        counters.pass_seconds += seconds
+        counters.pass_seconds.observe(seconds)
         if self._again:
             self.publish()
         else:
@@ -136,6 +136,7 @@ class Counters:
         "bytes_written",
         "client_messages",
         "frames_written",
+        "partial_writes",
         "pass_seconds",
         "passes",
         "private_messages",
@@ -145,9 +146,10 @@ class Counters:
 
     def __init__(self) -> None:
         self.passes = 0
-        self.pass_seconds = 0.0
+        self.pass_seconds = Histogram()
         self.frames_written = 0
         self.bytes_written = 0
+        self.partial_writes = 0
         self.private_messages = 0
         self.client_messages = 0
         self.skips = 0
@@ -155,7 +157,7 @@ class Counters:
 
 
 class AsyncioPlane:
-    """See `plane.Plane`. `start` it inside a running loop; `drain` then `stop` it."""
+    """See `plane.OwnedPlane`."""
 
     def __init__(
         self, *, settings: StreamSettings, clock: Clock, jitter: Callable[[], float]
@@ -171,28 +173,17 @@ class AsyncioPlane:
         self._emptied: asyncio.Event | None = None  # while draining: the last viewer has gone
 
     def start(self, events: PlaneEvents) -> None:
-        """Begin to sweep for deadlines; `events` is told of everything from now on."""
         self.events = events
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="plane sweep")
 
     async def drain(self, seconds: float) -> None:
-        """Tell all viewers to reconnect, spread over a time, and wait until they are gone."""
-        loop = asyncio.get_running_loop()
-        handles = list(self.viewers)
-        began = loop.time()
-        for index, handle in enumerate(handles):
-            due = began + seconds * index / len(handles)
-            if due > loop.time():
-                await asyncio.sleep(due - loop.time())
-            # What is left of the spread is how long the last ones may take to come back.
-            self.close(handle, DRAIN, f"retry_after={max(0.5, seconds * self._jitter()):.1f}")
+        await spread_closes(self, list(self.viewers), seconds=seconds, jitter=self._jitter)
         if self.viewers:
             self._emptied = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), DRAIN_GRACE_SECONDS)
 
     async def stop(self) -> None:
-        """Cut what is left and stop sweeping."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
@@ -215,15 +206,12 @@ class AsyncioPlane:
         *,
         variant: Variant,
         begin: Callable[[Handle], None],
+        head: bytes = b"",
         leftover: bytes = b"",
         auth_within: float | None = None,
     ) -> None:
-        """Take a transport over after its handshake; its reading is paused.
-
-        `begin` is told the handle before any message of it comes. `leftover` was read behind the
-        handshake. `auth_within`: seconds until the viewer is closed with `AUTH_TIMEOUT` unless
-        `identify` is called.
-        """
+        if head:
+            transport.write(head)
         self._last_handle += 1
         handle = self._last_handle
         now = self.clock.monotonic()
@@ -244,7 +232,7 @@ class AsyncioPlane:
         if viewer is not None:
             viewer.send_private(frame)
 
-    def identify(self, handle: Handle, expires_s: int | None) -> None:
+    def identify(self, handle: Handle, expires_s: float | None) -> None:
         viewer = self.viewers.get(handle)
         if viewer is not None:
             viewer.auth_deadline = None
@@ -263,6 +251,7 @@ class AsyncioPlane:
             pass_seconds=c.pass_seconds,
             frames_written=c.frames_written,
             bytes_written=c.bytes_written,
+            partial_writes=c.partial_writes,
             private_messages=c.private_messages,
             client_messages=c.client_messages,
             skips=c.skips,

@@ -8,9 +8,9 @@ import structlog
 from aiohttp import web
 
 from groundswell.broker import routes
-from groundswell.broker.asyncio_plane import AsyncioPlane
 from groundswell.broker.handshake import Handshake
 from groundswell.broker.plane import PlaneStatistics
+from groundswell.broker.planes import make_plane
 from groundswell.broker.reader import Reader, ReaderStatistics
 from groundswell.broker.reads import Reads
 from groundswell.broker.rooms import Rooms
@@ -18,6 +18,7 @@ from groundswell.broker.session import Sessions
 from groundswell.broker.viewer_counts import ViewerCounts
 from groundswell.contract.clock import Clock
 from groundswell.contract.ids import CommentIds
+from groundswell.contract.ports.bans import Bans
 from groundswell.contract.ports.cache import Cache
 from groundswell.contract.ports.log import Log
 from groundswell.contract.ports.store import CommentStore
@@ -41,6 +42,7 @@ class Broker:
         store: CommentStore,
         cache: Cache,
         uplink: Uplink,
+        control: Bans,
         ids: CommentIds,
         clock: Clock,
         process: str,
@@ -50,9 +52,12 @@ class Broker:
     ) -> None:
         auth_required = settings.auth.viewers == "required"
         self._settings = settings
-        self._plane = AsyncioPlane(settings=settings.stream, clock=clock, jitter=random.random)
+        self._control = control
+        self._plane = make_plane(settings.stream, clock=clock, jitter=random.random)
         self._reader = Reader(log, settings=settings.room, clock=clock)
-        self._reads = Reads(log=log, store=store, reader=self._reader, generation=generation)
+        self._reads = Reads(
+            log=log, store=store, cache=cache, reader=self._reader, generation=generation
+        )
         self._rooms = Rooms(
             log=log,
             reader=self._reader,
@@ -70,9 +75,12 @@ class Broker:
             plane=self._plane,
             rooms=self._rooms,
             uplink=uplink,
+            control=control,
+            clock=clock,
             room_settings=settings.room,
             stream_settings=settings.stream,
             auth_required=auth_required,
+            token_leeway=settings.auth.leeway,
         )
         self._handshake = Handshake(
             plane=self._plane,
@@ -95,11 +103,13 @@ class Broker:
             auth_required=auth_required,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._unlisten: Callable[[], None] | None = None
 
     def start(self) -> None:
         """Begin to read and to serve."""
         self._plane.start(self._sessions)
         self._reader.start()
+        self._unlisten = self._control.listen(self._sessions.dismiss_banned)
         self._tasks = [
             asyncio.create_task(self._housekeep_forever(), name="broker housekeeping"),
             asyncio.create_task(self._counts.report_forever(), name="viewer counts"),
@@ -113,6 +123,9 @@ class Broker:
 
     async def stop(self) -> None:
         """Let go of everything."""
+        if self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

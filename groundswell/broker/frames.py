@@ -1,6 +1,7 @@
 """Frames: what a room sends at one tick, encoded once for all its viewers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -10,12 +11,13 @@ from groundswell.contract.events import EventKind
 from groundswell.contract.reactions import Counts, counts_json
 
 PING_CONTROL = encoder.websocket_ping(b"")
+CLOSE_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes, 2 are the code
 
 
 class Frame:
     """One message for every viewer of a room: immutable bytes, each form made at first use."""
 
-    __slots__ = ("_sse", "_websocket", "event", "payload", "position")
+    __slots__ = ("_sse", "_websocket", "event", "native", "payload", "position")
 
     def __init__(self, event: bytes, position: str, payload: bytes) -> None:
         self.event = event
@@ -23,6 +25,7 @@ class Frame:
         self.payload = payload
         self._websocket: bytes | None = None
         self._sse: bytes | None = None
+        self.native: Any = None  # the native plane's form, of both
 
     @property
     def websocket(self) -> bytes:
@@ -56,6 +59,16 @@ class PingFrame(Frame):
     @property
     def sse(self) -> bytes:
         return b": ping\n\n"
+
+
+class CloseFrame(Frame):
+    """The last words to a viewer: a close frame, or an event where there is none."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(b"closed", "", b"")
+        cut = reason.encode()[:CLOSE_REASON_BYTES]
+        self._websocket = encoder.websocket_close(code, cut)
+        self._sse = b'event: closed\ndata: {"code":%d,"reason":"%b"}\n\n' % (code, cut)
 
 
 class UpdateFrame(Frame):

@@ -13,8 +13,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
-from groundswell.broker.asyncio_plane import AsyncioPlane
-from groundswell.broker.plane import Variant
+from groundswell.broker.plane import OwnedPlane, Variant
 from groundswell.broker.session import Session, Sessions
 from groundswell.contract.claims import Claims
 from groundswell.contract.ports.uplink import Origin, Uplink
@@ -36,7 +35,7 @@ class Handshake:
     def __init__(
         self,
         *,
-        plane: AsyncioPlane,
+        plane: OwnedPlane,
         sessions: Sessions,
         uplink: Uplink,
         settings: StreamSettings,
@@ -78,11 +77,11 @@ class Handshake:
             resume=_resume_position(request),
         )
         transport, leftover = _take_over(request)
-        transport.write(head)
         waits = claims is None and self._auth_required
         self._plane.adopt(
             transport,
             variant=variant,
+            head=head,
             leftover=leftover,
             auth_within=self._settings.auth_timeout if waits else None,
             begin=lambda handle: self._sessions.begin(handle, session),

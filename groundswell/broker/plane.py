@@ -4,6 +4,7 @@ A plane knows connections, cursors and deadlines. It knows no video, no token an
 Everything here is called on the event loop's thread, and calls back on it.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +13,7 @@ from typing import Protocol
 from groundswell.broker.frames import Frame
 from groundswell.broker.ring import Ring
 from groundswell.contract.close_codes import CloseCode
-from groundswell.contract.statistics import Count, Sum
+from groundswell.contract.statistics import Count, Histogram
 
 
 class Variant(Enum):
@@ -48,9 +49,10 @@ class PlaneStatistics:
 
     viewers: int
     passes: Count
-    pass_seconds: Sum
+    pass_seconds: Histogram
     frames_written: Count  # frame times viewer
     bytes_written: Count
+    partial_writes: Count  # the socket took no more for now: the viewer lags behind
     private_messages: Count
     client_messages: Count
     skips: Count  # viewers that fell off their ring
@@ -93,7 +95,7 @@ class Plane(Protocol):
         """Send one viewer something of its own, through a small bounded slot."""
         ...
 
-    def identify(self, handle: Handle, expires_s: int | None) -> None:
+    def identify(self, handle: Handle, expires_s: float | None) -> None:
         """Lift the auth deadline; close with `TOKEN_EXPIRED` within 2 s of `expires_s`."""
         ...
 
@@ -103,4 +105,39 @@ class Plane(Protocol):
 
     def statistics(self) -> PlaneStatistics:
         """Return the counters."""
+        ...
+
+
+class OwnedPlane(Plane, Protocol):
+    """A plane as its owner sees it. `start` it inside a running loop; `drain` then `stop` it."""
+
+    def start(self, events: PlaneEvents) -> None:
+        """Begin to keep deadlines; `events` is told of everything from now on."""
+        ...
+
+    async def drain(self, seconds: float) -> None:
+        """Tell all viewers to reconnect, spread over a time, and wait until they are gone."""
+        ...
+
+    async def stop(self) -> None:
+        """Cut what is left and stop. Again: nothing."""
+        ...
+
+    def adopt(
+        self,
+        transport: asyncio.Transport,
+        *,
+        variant: Variant,
+        begin: Callable[[Handle], None],
+        head: bytes = b"",
+        leftover: bytes = b"",
+        auth_within: float | None = None,
+    ) -> None:
+        """Take a transport over at the end of its handshake; its reading is paused.
+
+        `head` is written first. `begin` is told the handle before any message of it comes; it is
+        not called where the client has gone. `leftover` was read behind the handshake.
+        `auth_within`: seconds until the viewer is closed with `AUTH_TIMEOUT` unless `identify` is
+        called.
+        """
         ...

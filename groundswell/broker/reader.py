@@ -13,6 +13,7 @@ from groundswell.contract.ports.log import (
     Batch,
     Log,
     LogError,
+    LogReplaced,
     LogUnavailable,
     OffsetOutOfRange,
     Topic,
@@ -205,7 +206,7 @@ class Reader:
                 log.error("partition is gone", error=str(error))
                 self._close_one(error.partition)
                 continue
-            except LogUnavailable as error:
+            except (LogUnavailable, LogReplaced) as error:  # of a replaced one the process ends
                 log.warning("log cannot be read", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

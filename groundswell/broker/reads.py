@@ -2,7 +2,8 @@
 
 A read is complete to an offset: whatever was answered 201 before it began is in it, with the
 projections stopped too. What the reader remembers is never fetched; what it does not remember
-comes from the store; what neither has is read from the log.
+comes from the store; what neither has is read from the log. Where the cache has a video's newest
+comments it stands in for the store.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from groundswell.contract.events import (
 )
 from groundswell.contract.ids import time_ms_of
 from groundswell.contract.partition import partition_of
+from groundswell.contract.ports.cache import Cache, CacheUnavailable, HotPage
 from groundswell.contract.ports.log import Log, LogError, Topic
 from groundswell.contract.ports.store import (
     CommentStore,
@@ -39,6 +41,9 @@ from groundswell.log.rewind import rewound_offset
 
 READ_SECONDS = 5.0  # a read that takes longer is answered 503 reads_behind
 SCAN_RECORDS = 2000  # read from the log at once where the store is far behind
+# A page in the cache that ends further back than this is used only where the store is away:
+# the log between it and what the reader remembers costs more than the store.
+PAGE_BEHIND_RECORDS = 2000
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +71,12 @@ class Wanted(NamedTuple):
 class Reads:
     """Complete reads over reader, store and log. Concurrent equal reads are one."""
 
-    def __init__(self, *, log: Log, store: CommentStore, reader: Reader, generation: int) -> None:
+    def __init__(
+        self, *, log: Log, store: CommentStore, cache: Cache, reader: Reader, generation: int
+    ) -> None:
         self._log = log
         self._store = store
+        self._cache = cache
         self._reader = reader
         self._generation = generation
         self._running: dict[object, asyncio.Task[Page]] = {}
@@ -103,7 +111,7 @@ class Reads:
     ) -> tuple[list[Entry], list[TotalsRecord]]:
         """Return a video's newest comments before `end`, ascending, with totals and hearts.
 
-        Without the store it is what the reader remembers.
+        Without store and cache it is what the reader remembers.
         """
         try:
             older, lower = await self._newest_older(partition, video_id, end=end, limit=limit)
@@ -132,12 +140,30 @@ class Reads:
             remembered += entry.is_comment and entry.shown and entry.offset < end
             if remembered == limit:
                 return [], partition.backlog.first
-        applied = await self._store.applied_offset(Projection.COMMENTS, partition.number)
-        lower = min(end, max(applied, 0))
-        stored = await self._store.comments(video_id, start=0, end=lower, limit=limit, newest=True)
+        stored, lower = await self._newest_stored(partition, video_id, end=end, limit=limit)
         scanned, deleted, lower = await self._scan(partition, Wanted(video_id), lower, end)
         older = [_entry_of(comment) for comment in stored] + scanned
         return [entry for entry in older if entry.comment_id not in deleted], lower
+
+    async def _newest_stored(
+        self, partition: OpenPartition, video_id: str, *, end: int, limit: int
+    ) -> tuple[Sequence[StoredComment], int]:
+        """Return a video's newest comments that are cached or stored, and where those end."""
+        hot = await self._hot_page(video_id, end=end)
+        enough = hot is not None and (hot.first == 0 or len(hot.comments) >= limit)
+        if hot is None or not enough or _gap(partition, hot.upto, end) > PAGE_BEHIND_RECORDS:
+            try:
+                applied = await self._store.applied_offset(Projection.COMMENTS, partition.number)
+                lower = min(end, max(applied, 0))
+                stored = await self._store.comments(
+                    video_id, start=0, end=lower, limit=limit, newest=True
+                )
+            except StoreUnavailable:
+                if hot is None:
+                    raise
+            else:
+                return stored, lower
+        return hot.comments, hot.upto
 
     async def _read_in_time(
         self, number: int, wanted: Wanted, start: int, end: int, limit: int
@@ -152,9 +178,7 @@ class Reads:
         found: list[Entry] = []
         lower = upto = start
         if start < partition.backlog.first:
-            applied = await self._store.applied_offset(Projection.COMMENTS, number)
-            lower = max(start, min(applied, end))
-            found, upto = await self._stored(wanted, start, lower, limit)
+            found, upto, lower = await self._before_the_log(partition, wanted, start, end, limit)
         all_stored = upto >= lower
         # Also with a full page: what is deleted may be deleted in the part that is scanned.
         scanned, deleted, lower = await self._scan(partition, wanted, lower, end)
@@ -175,6 +199,37 @@ class Reads:
             upto = kept[-1].offset + 1
         totals = await self._totals(partition, wanted.video_id, [e.comment_id for e in kept])
         return Page([_public(entry, totals) for entry in kept], upto, upto < end)
+
+    async def _before_the_log(
+        self, partition: OpenPartition, wanted: Wanted, start: int, end: int, limit: int
+    ) -> tuple[list[Entry], int, int]:
+        """Return cached or stored comments, where those end, and from where the log is to say."""
+        hot = await self._hot_page(wanted.video_id, end=end) if wanted.parent_id is None else None
+        if hot is not None and hot.first > start:
+            hot = None
+        if hot is None or _gap(partition, max(start, hot.upto), end) > PAGE_BEHIND_RECORDS:
+            try:
+                applied = await self._store.applied_offset(Projection.COMMENTS, partition.number)
+                lower = max(start, min(applied, end))
+                return *await self._stored(wanted, start, lower, limit), lower
+            except StoreUnavailable:
+                if hot is None:
+                    raise
+        lower = max(start, hot.upto)
+        return [_entry_of(c) for c in hot.comments if c.offset >= start], lower, lower
+
+    async def _hot_page(self, video_id: str, *, end: int) -> HotPage | None:
+        """Return what the cache has of a video before `end`."""
+        try:
+            page = await self._cache.page(video_id)
+        except CacheUnavailable:
+            return None
+        if page is None or page.generation != self._generation:
+            return None
+        if page.upto <= end:
+            return page
+        comments = [comment for comment in page.comments if comment.offset < end]
+        return HotPage(page.generation, page.first, end, comments)
 
     async def _stored(
         self, wanted: Wanted, start: int, applied: int, limit: int
@@ -256,6 +311,11 @@ class Reads:
         except StoreUnavailable:
             stored = []
         return stored + partition.hearts_of(video_id)
+
+
+def _gap(partition: OpenPartition, upto: int, end: int) -> int:
+    """Return how many records neither what ends at `upto` has nor the reader remembers."""
+    return min(end, partition.backlog.first) - upto
 
 
 def _deleted(entries: Iterable[Entry]) -> set[str]:

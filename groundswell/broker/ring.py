@@ -21,6 +21,8 @@ class Ring:
         self.end = 0
         # Makes the ping for viewers whose cursor is at the end; set by the room of the ring.
         self.ping: Callable[[], Frame] | None = None
+        # Told number and frame where a deletion rewrites one; set by a plane that has copies.
+        self.replaced: Callable[[int, Frame], None] | None = None
 
     @property
     def first(self) -> int:
@@ -57,3 +59,5 @@ class Ring:
                 if rewritten is not None:
                     self._frames[index] = (made, rewritten)
                     self._bytes += len(rewritten.payload) - len(frame.payload)
+                    if self.replaced is not None:
+                        self.replaced(self.first + index, rewritten)

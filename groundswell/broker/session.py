@@ -4,7 +4,7 @@ A session is what the plane does not know of a connection: video, person, where 
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,10 +14,11 @@ from groundswell.broker.frames import Frame
 from groundswell.broker.plane import Handle, Plane
 from groundswell.broker.rooms import Rooms
 from groundswell.contract.claims import Claims
-from groundswell.contract.clock import rfc3339
+from groundswell.contract.clock import Clock, rfc3339
 from groundswell.contract.close_codes import (
     AUTH_REFUSED,
     BAD_MESSAGE,
+    BANNED,
     SLOW,
     TOKEN_EXPIRED,
     UNAVAILABLE,
@@ -33,15 +34,20 @@ from groundswell.contract.messages import (
     encode,
 )
 from groundswell.contract.names import is_ref
+from groundswell.contract.ports.bans import Bans
 from groundswell.contract.ports.uplink import Origin, Uplink
 from groundswell.contract.position import Position
 from groundswell.contract.problems import Refused
-from groundswell.contract.reactions import Counts, counts_by_name
+from groundswell.contract.reactions import Counts, chosen_by_name
 from groundswell.contract.settings import RoomSettings, StreamSettings
 
 STRIKES = 10  # messages that were not understood until the stream is closed
 UPLINK_OF_ONE = 64  # messages of one viewer that wait for the log at once
 UPLINK_OF_ALL = 10_000  # the same of a process: beyond it, `busy`
+
+# While banned viewers are looked for, others get their turn after so much work: a look costs 1.
+TURN_WORK = 8192  # about 2 ms
+CLOSE_WORK = 64
 
 log = structlog.get_logger(__name__)
 
@@ -70,16 +76,24 @@ class Sessions:
         plane: Plane,
         rooms: Rooms,
         uplink: Uplink,
+        control: Bans,
+        clock: Clock,
         room_settings: RoomSettings,
         stream_settings: StreamSettings,
         auth_required: bool,
+        token_leeway: float,
     ) -> None:
         self._plane = plane
         self._rooms = rooms
         self._uplink = uplink
+        self._control = control
+        self._clock = clock
         self._closes_slow = room_settings.slow_viewers == "close"
         self._rate = stream_settings.uplink_messages
         self._auth_required = auth_required
+        self._token_leeway = token_leeway  # seconds, as the gate forgives them
+        self._banned: set[str] = set()  # users to be looked for
+        self._dismissing = False
         self._sessions: dict[Handle, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -90,9 +104,19 @@ class Sessions:
         """Take up a connection that the plane has adopted."""
         self._sessions[handle] = session
         if session.claims is not None:
-            self._plane.identify(handle, session.claims.expires_s)
+            self._identify(handle, session.claims)
         if session.claims is not None or not self._auth_required:
             self._join(handle, session)
+
+    def dismiss_banned(self, users: Collection[str]) -> None:
+        """Close the streams of these users where they are banned, soon.
+
+        A stream that begins from now on is refused by the gate.
+        """
+        self._banned.update(users)
+        if not self._dismissing:
+            self._dismissing = True
+            self._spawn(self._dismiss_banned())
 
     async def finish(self) -> None:
         """Wait for what is under way; call it when no message comes any more."""
@@ -126,6 +150,38 @@ class Sessions:
             self._join(handle, session)
 
     # Within
+
+    def _identify(self, handle: Handle, claims: Claims) -> None:
+        # Not at `exp` itself: until then the same token would be taken again, and again closed.
+        self._plane.identify(handle, claims.expires_s + self._token_leeway)
+
+    async def _dismiss_banned(self) -> None:
+        """Look at every session once for all users that were banned meanwhile.
+
+        A scan, so that viewers cost nothing for it: a million are gone through in some 0.15 s.
+        """
+        work = 0
+        while self._banned:
+            users, self._banned = self._banned, set()
+            for handle in tuple(self._sessions):
+                work += 1
+                session = self._sessions.get(handle)
+                if session is not None and self._is_banned(session, users):
+                    self._plane.close(handle, BANNED)
+                    work += CLOSE_WORK
+                if work >= TURN_WORK:
+                    work = 0
+                    await asyncio.sleep(0)
+        self._dismissing = False
+
+    def _is_banned(self, session: Session, users: Collection[str]) -> bool:
+        claims = session.claims
+        return (
+            claims is not None
+            and claims.user_id in users
+            and claims.bannable
+            and self._control.banned(claims.user_id, session.video_id) is not None
+        )
 
     def _join(self, handle: Handle, session: Session) -> None:
         session.joined = True
@@ -169,12 +225,14 @@ class Sessions:
                 raise Refused("user_mismatch", "a stream cannot change its user")
         except Refused as refused:
             self._refuse(handle, message.ref, refused)
-            if self._auth_required:
+            if refused.code == "banned":
+                self._plane.close(handle, BANNED)
+            elif self._auth_required:
                 expired = refused.code == "token_expired"
                 self._plane.close(handle, TOKEN_EXPIRED if expired else AUTH_REFUSED)
             return
         session.claims = claims
-        self._plane.identify(handle, claims.expires_s)
+        self._identify(handle, claims)
         if message.ref is not None:
             self._answer(handle, Ack(ref=message.ref))
         if not session.joined:
@@ -200,8 +258,7 @@ class Sessions:
                 self._answer(handle, await self._post(session, claims, message))
             else:
                 counts = await self._react(session, claims, message)
-                named = {name: n for name, n in counts_by_name(counts).items() if n}
-                self._answer(handle, Ack(ref=message.ref, reactionCount=named))
+                self._answer(handle, Ack(ref=message.ref, reactionCount=chosen_by_name(counts)))
         except Refused as refused:
             self._refuse(handle, message.ref, refused)
         except Exception:  # whatever it is: the viewer gets an answer, the log the traceback
@@ -237,7 +294,7 @@ class Sessions:
         return await self._uplink.heart(video_id, message.reactionType, user=claims, origin=origin)
 
     def _within_rate(self, session: Session) -> bool:
-        second = int(asyncio.get_running_loop().time())
+        second = int(self._clock.monotonic())
         if second != session.second:
             session.second, session.messages = second, 0
         session.messages += 1

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from groundswell.broker.frames import Frame
+from groundswell.broker.frames import CloseFrame, Frame
 from groundswell.broker.plane import Handle, Variant
 from groundswell.broker.ring import Ring
 from groundswell.cext import frames as encoder
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 CLOSING_SECONDS = 3.0  # for the peer's half of the closing handshake
 KERNEL_BUFFER_BYTES = 64 * 1024  # else a viewer that does not read holds megabytes (tcp_wmem)
+FLOOD_FACTOR = 4  # times `stream.uplink_messages`, with control frames, ends the stream
 PRIVATE_BYTES = 512 * 1024  # a welcome of 500 comments and some catch-up, unsent, at most
-CLOSE_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 bytes, 2 are the code
 
 
 class Viewer(asyncio.Protocol):
@@ -69,7 +69,7 @@ class Viewer(asyncio.Protocol):
         self.next_ping = now
         self.pong_deadline: float | None = None
         self.auth_deadline: float | None = None
-        self.expires_s: int | None = None
+        self.expires_s: float | None = None
         self.closing_deadline: float | None = None
         self._close_code = 0
         self._messages = 0
@@ -131,7 +131,7 @@ class Viewer(asyncio.Protocol):
             return
         self._plane.counters.refused_slow += code is SLOW
         reason = f"{code.reason}; {note}" if note else code.reason
-        self._end(code.code, reason.encode()[:CLOSE_REASON_BYTES])
+        self._end(code.code, reason)
 
     def abort(self) -> None:
         """Cut the connection without another word."""
@@ -156,7 +156,7 @@ class Viewer(asyncio.Protocol):
                 self.write(encoder.websocket_pong(payload))
             elif opcode == CLOSE:
                 # RFC 6455 section 5.5.1: answer with the same code, or with none
-                self._end(int.from_bytes(payload[:2], "big") or NORMAL.code, b"")
+                self._end(int.from_bytes(payload[:2], "big") or NORMAL.code, "")
                 break
         if messages and self._plane.events is not None:
             self._plane.counters.client_messages += len(messages)
@@ -166,6 +166,7 @@ class Viewer(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.blocked = True
+        self._plane.counters.partial_writes += 1
         self.blocked_at = self._plane.clock.monotonic()
 
     def resume_writing(self) -> None:
@@ -193,24 +194,21 @@ class Viewer(asyncio.Protocol):
         return frame.websocket if self.is_websocket else frame.sse
 
     def _floods(self, events: int) -> bool:
-        """Count messages and control frames of this second against four times the limit."""
+        """Count messages and control frames of this second against the limit."""
         second = int(self._plane.clock.monotonic())
         if second != self._messages_second:
             self._messages_second = second
             self._messages = 0
         self._messages += events
-        return self._messages > 4 * self._plane.settings.uplink_messages
+        return self._messages > FLOOD_FACTOR * self._plane.settings.uplink_messages
 
-    def _end(self, code: int, reason: bytes) -> None:
+    def _end(self, code: int, reason: str) -> None:
         self.closing_deadline = self._plane.clock.monotonic() + CLOSING_SECONDS
         self._close_code = code
         self.cursor = -1
         if self._transport.is_closing():
             return
-        if self.is_websocket:
-            self.write(encoder.websocket_close(code, reason))
-        else:
-            self.write(b'event: closed\ndata: {"code":%d,"reason":"%b"}\n\n' % (code, reason))
+        self.write(self._bytes_of(CloseFrame(code, reason)))
         # Half-close: the peer reads our last words although its own are unread here, where a full
         # close would answer those with a reset.
         if self._transport.can_write_eof():

@@ -2,7 +2,8 @@
 
 `frames` writes what is sent, `websocket` reads what clients send. Both are taken from the
 extension modules where those were built, else from the twins `pure_frames` and `pure_websocket`,
-which behave alike. `GROUNDSWELL_PURE=1` in the environment forces the twins.
+which behave alike. `GROUNDSWELL_PURE=1` in the environment forces the twins. `_hub` is what the
+native plane is made of; its twin is the asyncio plane.
 
 No policy, no configuration, no logging and no I/O in here.
 """

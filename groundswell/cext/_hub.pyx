@@ -1,0 +1,399 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""What Python sees of the hub: handles, commands in, events out; contracts in `_hub.pyi`.
+
+All of it runs on the thread of the event loop. Nothing here is touched by the hub's threads: they
+get commands with counted references to frames, and give back bytes.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.errno cimport errno
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+from groundswell.cext._hub_parser cimport (
+    parser_clear,
+    parser_failed,
+    parser_idle,
+    parser_init,
+    parser_next,
+)
+from groundswell.cext._hub_seats cimport (
+    CLOSING,
+    FREE,
+    TAKEN,
+    Seat,
+    Seats,
+    find_seat,
+    handle_of,
+    leave_seat,
+    slot_of,
+    take_seat,
+    thread_of,
+    generation_of,
+)
+from groundswell.cext._parser cimport WsParser
+
+import os
+
+NEVER = HUB_NEVER
+
+
+def live_frames():
+    """Return how many frames exist in this process."""
+    return hub_live_frames()
+
+
+def live_connections():
+    """Return how many connections the hubs of this process have."""
+    return hub_live_connections()
+
+
+@cython.final
+cdef class HubFrame:
+    """Immutable bytes in memory that the hub's threads share."""
+
+    cdef frame* _frame
+    cdef readonly bint has_sse
+
+    def __cinit__(self, bytes websocket not None, bytes sse not None=b""):
+        self._frame = frame_new(
+            <const uint8_t*> PyBytes_AS_STRING(websocket),
+            PyBytes_GET_SIZE(websocket),
+            <const uint8_t*> PyBytes_AS_STRING(sse),
+            PyBytes_GET_SIZE(sse),
+        )
+        if self._frame == NULL:
+            raise MemoryError
+        self.has_sse = PyBytes_GET_SIZE(sse) > 0
+
+    def __dealloc__(self):
+        frame_drop(self._frame)
+
+
+@cython.final
+cdef class Hub:
+    """Threads that carry frames to sockets."""
+
+    cdef hub* _hub
+    cdef Seats* _seats
+    cdef uint32_t _next_thread
+    cdef bint _running
+    cdef readonly uint32_t threads
+    cdef readonly Py_ssize_t viewers
+
+    def __cinit__(
+        self,
+        *,
+        threads,
+        message_bytes,
+        flood_events,
+        send_buffer,
+        private_bytes,
+        ping_interval_ms,
+        pong_timeout_ms,
+        closing_ms,
+        stuck_ms,
+        closes,
+    ):
+        cdef hub_config config
+        if not 1 <= threads <= HUB_THREADS_MAX:
+            raise ValueError(f"{threads} threads, must be 1 to {HUB_THREADS_MAX}")
+        if len(closes) != CAUSES:
+            raise ValueError(f"{len(closes)} causes to close, must be {CAUSES}")
+        memset(&config, 0, sizeof(config))
+        config.threads = self.threads = threads
+        config.message_bytes = message_bytes
+        config.flood_events = flood_events
+        config.send_buffer = send_buffer
+        config.private_bytes = private_bytes
+        config.ping_interval_ms = ping_interval_ms
+        config.pong_timeout_ms = pong_timeout_ms
+        config.closing_ms = closing_ms
+        config.stuck_ms = stuck_ms
+        cdef HubFrame words
+        for cause, (code, words) in enumerate(closes):
+            config.codes[<int> cause] = code
+            config.closes[<int> cause] = words._frame
+        config.parser.size = sizeof(WsParser)
+        config.parser.init = parser_init
+        config.parser.next = parser_next
+        config.parser.idle = parser_idle
+        config.parser.failed = parser_failed
+        config.parser.clear = parser_clear
+        self._seats = <Seats*> PyMem_Malloc(self.threads * sizeof(Seats))
+        if self._seats == NULL:
+            raise MemoryError
+        memset(self._seats, 0, self.threads * sizeof(Seats))
+        self._hub = hub_new(&config)
+        if self._hub == NULL:
+            raise OSError(errno, os.strerror(errno))
+
+    def __dealloc__(self):
+        cdef uint32_t i
+        if self._hub != NULL:
+            with nogil:
+                hub_stop(self._hub)
+            hub_free(self._hub)
+        if self._seats != NULL:
+            for i in range(self.threads):
+                PyMem_Free(self._seats[i].rows)
+                PyMem_Free(self._seats[i].vacant)
+            PyMem_Free(self._seats)
+
+    def start(self, *, int64_t monotonic_ms, int64_t wall_ms):
+        """Start the threads. See the stub."""
+        cdef int error = hub_start(self._hub, monotonic_ms, wall_ms)
+        if error:
+            raise OSError(error, os.strerror(error))
+        self._running = True
+
+    def stop(self):
+        """Cut all connections and wait for the threads. See the stub."""
+        self._running = False
+        with nogil:
+            hub_stop(self._hub)
+
+    def fileno(self):
+        """Return the descriptor that is readable once `take` has something."""
+        return hub_event_fd(self._hub)
+
+    # Connections
+
+    def adopt(self, int fd, *, bint sse, int64_t ping_due_ms, auth_due_ms, bytes leftover not None):
+        """Take over a socket; return its handle. See the stub."""
+        cdef uint32_t thread = self._next_thread
+        cdef command commands[2]
+        cdef size_t count = 1
+        if not self._running:
+            raise RuntimeError("the hub does not run")
+        cdef uint32_t slot = take_seat(&self._seats[thread], sse)
+        memset(commands, 0, sizeof(commands))
+        commands[0].kind = COMMAND_ADOPT
+        commands[0].a = fd
+        commands[0].b = ping_due_ms
+        commands[0].room = sse
+        if leftover:
+            # Of its own: the hub unmasks these bytes in place.
+            commands[0].frame = frame_new(
+                <const uint8_t*> PyBytes_AS_STRING(leftover), PyBytes_GET_SIZE(leftover), NULL, 0
+            )
+        if auth_due_ms is not None:
+            commands[1].kind = COMMAND_AUTH_DUE
+            commands[1].a = auth_due_ms
+            count = 2
+        for i in range(count):
+            commands[i].slot = slot
+            commands[i].generation = self._seats[thread].rows[slot].generation
+        if (leftover and commands[0].frame == NULL) or hub_push(
+            self._hub, thread, commands, count
+        ):
+            frame_drop(commands[0].frame)
+            leave_seat(&self._seats[thread], slot)
+            raise MemoryError
+        self.viewers += 1
+        self._next_thread = (thread + 1) % self.threads
+        return handle_of(thread, slot, commands[0].generation)
+
+    def thread_of(self, uint64_t handle):
+        """Return the thread of a connection that may join; -1: it is closing or unknown."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        return -1 if seat == NULL or seat.state != TAKEN else <int> thread_of(handle)
+
+    def is_sse(self, uint64_t handle):
+        """Tell how a known connection reads."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        return seat != NULL and seat.sse
+
+    def handles(self):
+        """Return all connections that are not closing."""
+        cdef list found = []
+        cdef uint32_t thread, slot
+        cdef Seat* seat
+        for thread in range(self.threads):
+            for slot in range(self._seats[thread].count):
+                seat = &self._seats[thread].rows[slot]
+                if seat.state == TAKEN:
+                    found.append(handle_of(thread, slot, seat.generation))
+        return found
+
+    def join(self, uint64_t handle, *, uint32_t index, uint32_t name, int64_t cursor, private):
+        """Send a viewer frames of its own and then a room's; return the room it was in."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        cdef uint32_t before
+        cdef tuple frames = tuple(private)
+        cdef size_t count = len(frames) + 1
+        cdef HubFrame each
+        if seat == NULL or seat.state != TAKEN:
+            raise KeyError(handle)
+        cdef command* commands = <command*> PyMem_Malloc(count * sizeof(command))
+        if commands == NULL:
+            raise MemoryError
+        memset(commands, 0, count * sizeof(command))
+        try:
+            for i, each in enumerate(frames):
+                commands[<size_t> i].kind = COMMAND_QUEUE
+                commands[<size_t> i].frame = each._frame
+            commands[count - 1].kind = COMMAND_JOIN
+            commands[count - 1].room = index
+            commands[count - 1].a = cursor
+            self._push_to(handle, commands, count)
+        finally:
+            PyMem_Free(commands)
+        before = seat.room
+        seat.room = name
+        return before
+
+    def send(self, uint64_t handle, HubFrame frame not None):
+        """Send one viewer something of its own."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        if seat != NULL and seat.state == TAKEN:
+            self._push_one(handle, COMMAND_SEND, 0, frame)
+
+    def expire(self, uint64_t handle, int64_t wall_ms):
+        """Lift the auth deadline and close at a wall time, perhaps `NEVER`."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        if seat != NULL and seat.state == TAKEN:
+            self._push_one(handle, COMMAND_EXPIRES, wall_ms, None)
+
+    def close(self, uint64_t handle, uint16_t code, HubFrame words not None):
+        """Close with last words; what follows for this handle is ignored."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        if seat != NULL and seat.state == TAKEN:
+            self._push_one(handle, COMMAND_CLOSE, code, words)
+            seat.state = CLOSING
+
+    # Rooms, of one thread each
+
+    def open_room(self, uint32_t thread, uint32_t index, *, uint32_t name, int64_t start):
+        """Make a room whose next frame has number `start`."""
+        self._push_room(thread, COMMAND_OPEN, index, start, name, None)
+
+    def add_frame(
+        self, uint32_t thread, uint32_t index, HubFrame frame not None, *, int64_t number,
+        int64_t first,
+    ):
+        """Append to a room's ring and drop what is before `first`."""
+        self._push_room(thread, COMMAND_FRAME, index, number, first, frame)
+
+    def swap_frame(self, uint32_t thread, uint32_t index, HubFrame frame not None, *, int64_t number):
+        """Put another frame in the place of one that the ring may still have."""
+        self._push_room(thread, COMMAND_SWAP, index, number, 0, frame)
+
+    def begin_pass(self, uint32_t thread, uint32_t index, *, int64_t number):
+        """Give every viewer of the room its turn, and report that with this number."""
+        self._push_room(thread, COMMAND_PASS, index, number, 0, None)
+
+    def set_ping(self, uint32_t thread, uint32_t index, HubFrame frame not None, *, int64_t cursor):
+        """Say what viewers whose cursor is here are pinged with."""
+        self._push_room(thread, COMMAND_PING, index, cursor, 0, frame)
+
+    def dismiss(self, uint32_t thread, uint32_t index, uint16_t code, HubFrame words not None):
+        """Close all viewers of the room."""
+        self._push_room(thread, COMMAND_DISMISS, index, code, 0, words)
+
+    def dissolve(self, uint32_t thread, uint32_t index):
+        """Forget the room; its index may be used again."""
+        self._push_room(thread, COMMAND_DISSOLVE, index, 0, 0, None)
+
+    def tick(self, *, int64_t monotonic_ms, int64_t wall_ms):
+        """Say what time it is: deadlines are kept now."""
+        for thread in range(self.threads):
+            self._push_room(thread, COMMAND_TICK, 0, monotonic_ms, wall_ms, None)
+
+    # Events
+
+    def take(self):
+        """Return what the threads report: messages, closed, behind, passed. See the stub."""
+        cdef list messages = [], closed = [], behind = [], passed = []
+        cdef uint32_t thread
+        cdef size_t size = 0
+        cdef uint8_t* data
+        for thread in range(self.threads):
+            data = hub_take(self._hub, thread, &size)
+            try:
+                self._read(thread, data, size, messages, closed, behind, passed)
+            finally:
+                free(data)
+        return messages, closed, behind, passed
+
+    def counters(self):
+        """Return the counters of all threads. See the stub."""
+        cdef hub_counters_t sums
+        hub_counters(self._hub, &sums)
+        return dict(sums)
+
+    cdef int _read(
+        self, uint32_t thread, const uint8_t* data, size_t size, list messages, list closed,
+        list behind, list passed,
+    ) except -1:
+        cdef const event* record
+        cdef Seat* seat
+        cdef size_t at = 0
+        while at < size:
+            record = <const event*> (data + at)
+            at += sizeof(event) + ((record.size + 7) & ~<size_t> 7)
+            if record.kind == EVENT_PASSED:
+                passed.append((thread, record.slot, record.value, record.nanoseconds / 1e9))
+                continue
+            seat = &self._seats[thread].rows[record.slot]
+            handle = handle_of(thread, record.slot, record.generation)
+            if record.kind == EVENT_CLOSED:
+                closed.append((handle, record.value, seat.room, seat.sse))
+                leave_seat(&self._seats[thread], record.slot)
+                self.viewers -= 1
+            elif seat.state != TAKEN:
+                continue  # who is closing is not listened to
+            elif record.kind == EVENT_MESSAGE:
+                payload = PyBytes_FromStringAndSize(<const char*> (record + 1), record.size)
+                messages.append((handle, payload))
+            else:
+                behind.append(handle)
+        return 0
+
+    # Within
+
+    cdef int _push_one(self, uint64_t handle, uint32_t kind, int64_t a, HubFrame frame) except -1:
+        cdef command one
+        memset(&one, 0, sizeof(one))
+        one.kind = kind
+        one.a = a
+        one.frame = NULL if frame is None else frame._frame
+        return self._push_to(handle, &one, 1)
+
+    cdef int _push_to(self, uint64_t handle, command* commands, size_t count) except -1:
+        cdef size_t i
+        for i in range(count):
+            commands[i].slot = slot_of(handle)
+            commands[i].generation = generation_of(handle)
+        return self._push(thread_of(handle), commands, count)
+
+    cdef int _push_room(
+        self, uint32_t thread, uint32_t kind, uint32_t index, int64_t a, int64_t b, HubFrame frame
+    ) except -1:
+        cdef command one
+        if thread >= self.threads:
+            raise ValueError(f"thread {thread} of {self.threads}")
+        memset(&one, 0, sizeof(one))
+        one.kind = kind
+        one.room = index
+        one.a = a
+        one.b = b
+        one.frame = NULL if frame is None else frame._frame
+        return self._push(thread, &one, 1)
+
+    cdef int _push(self, uint32_t thread, command* commands, size_t count) except -1:
+        """Hand commands over with a reference of their own to each frame."""
+        cdef size_t i
+        if not self._running:
+            return 0  # it is stopped: nobody is left that this could reach
+        for i in range(count):
+            if commands[i].frame != NULL:
+                frame_keep(commands[i].frame)
+        if hub_push(self._hub, thread, commands, count):
+            for i in range(count):
+                frame_drop(commands[i].frame)
+            raise MemoryError
+        return 0

@@ -1,0 +1,62 @@
+"""The WebSocket parser as the hub's threads call it: `struct parser_api` of `hub/hub.h`."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from groundswell.cext._hub cimport (
+    PARSER_EVENT,
+    PARSER_FAILED,
+    PARSER_MORE,
+    parsed,
+    parser_status,
+)
+from groundswell.cext._parser cimport (
+    WS_EVENT,
+    WS_FAILED,
+    WS_MORE,
+    WS_START,
+    WsEvent,
+    WsInput,
+    WsParser,
+    WsStatus,
+    ws_clear,
+    ws_init,
+    ws_next,
+)
+
+cdef enum:
+    MAX_FRAGMENTS = 1024
+
+
+cdef inline void parser_init(void* parser, uint32_t message_bytes) noexcept nogil:
+    ws_init(<WsParser*> parser, message_bytes, MAX_FRAGMENTS, False)
+
+
+cdef inline parser_status parser_next(
+    void* parser, uint8_t** at, uint8_t* end, parsed* result
+) noexcept nogil:
+    cdef WsInput data
+    cdef WsEvent found
+    cdef WsStatus status
+    data.at = at[0]
+    data.end = end
+    status = ws_next(<WsParser*> parser, &data, &found)
+    at[0] = data.at
+    if status == WS_EVENT:
+        result.opcode = found.opcode
+        result.payload = found.payload
+        result.size = found.size
+        return PARSER_EVENT
+    return PARSER_MORE if status == WS_MORE else PARSER_FAILED
+
+
+cdef inline int parser_idle(const void* parser) noexcept nogil:
+    cdef const WsParser* p = <const WsParser*> parser
+    return p.stage == WS_START and p.head_size == 0 and p.message_opcode == 0
+
+
+cdef inline int parser_failed(const void* parser) noexcept nogil:
+    return (<const WsParser*> parser).failed
+
+
+cdef inline void parser_clear(void* parser) noexcept nogil:
+    ws_clear(<WsParser*> parser)
