@@ -12,11 +12,16 @@ from groundswell.cli.failures import USAGE, report
 
 _COMMANDS: Final = {
     "serve": "groundswell.cli.serve",
+    "ingest": "groundswell.cli.ingest",
+    "broker": "groundswell.cli.broker",
+    "persist": "groundswell.cli.persist",
     "demo": "groundswell.cli.demo",
     "token": "groundswell.cli.token",
     "config": "groundswell.cli.config",
     "doctor": "groundswell.cli.doctor",
     "migrate": "groundswell.cli.migrate",
+    "video": "groundswell.cli.video",
+    "role": "groundswell.cli.role",
     "partition-for": "groundswell.cli.partition_for",
     "completion": "groundswell.cli.completion",
     "version": "groundswell.cli.version",

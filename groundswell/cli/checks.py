@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from groundswell import cext
+from groundswell.cli.engines import shared_engines
 from groundswell.contract.clock import Clock, SystemClock, rfc3339
 from groundswell.contract.settings import Settings
+from groundswell.supervisor.port import has_public_port
 
 FILES_WANTED = 65_536  # a socket a viewer: enough for what one small machine serves
 FILES_LEAST = 4_096
@@ -43,12 +45,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield open_files(*resource.getrlimit(resource.RLIMIT_NOFILE))
     yield extension(loaded=cext.EXTENSION_LOADED)
     yield event_loop(uvloop=importlib.util.find_spec("uvloop") is not None)
-    yield port("server.port", host, settings.server.port)
+    if has_public_port(settings):
+        yield port("server.port", host, settings.server.port)
     yield port("server.internal_port", settings.server.internal_host, settings.server.internal_port)
     yield folder(data)
     yield space(shutil.disk_usage(_existing(data)).free)
     yield from secrets(data)
     yield clock(data, SystemClock())
+    yield from engines(settings)
+
+
+def engines(settings: Settings) -> Iterator[Finding]:
+    """Ask the engines that are shared with other processes, all at once, in bounded time."""
+    for engine in shared_engines(settings):
+        if engine.problem is None:
+            yield Finding("ok", engine.subject, engine.found)
+        else:
+            level: Literal["warn", "fail"] = "fail" if engine.required else "warn"
+            yield Finding(level, engine.subject, engine.problem, engine.advice)
 
 
 def sqlite(version: tuple[int, int, int]) -> Finding:

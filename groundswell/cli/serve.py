@@ -12,13 +12,15 @@ from groundswell.cli.sources import Sources, with_sources
     "server.internal_port",
     "server.data",
     "server.roles",
+    "server.workers",
     "demo.enabled",
 )
 def command(*, sources: Sources) -> int:
-    """Run the server until it is told to stop."""
-    settings = sources.settings()
-    from groundswell.roles import serve
-    from groundswell.telemetry.logging import configure
+    """Run the server until it is told to stop: all roles, or those of --roles.
 
-    configure(settings.telemetry)
-    return serve(settings)
+    `groundswell ingest`, `broker` and `persist` run one role each.
+    """
+    settings = sources.settings()
+    from groundswell.cli.running import run
+
+    return run(settings)

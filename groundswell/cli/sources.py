@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ class Sources:
 
     file: Path | None
     flags: dict[str, str] = field(default_factory=dict)
+
+    def having(self, key: str, value: str) -> "Sources":
+        """Return the same with an option that a command decides, whatever else was given."""
+        return replace(self, flags={**self.flags, key: value})
 
     def configuration(self) -> Configuration:
         """Return settings and origins; raises `ConfigError`."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from groundswell.ingest.keys import TokenKey
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LIFETIME_MAX_S = 3650 * 86_400  # nobody knows any more who has a token that is older
 _DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])")
 
 
@@ -134,4 +135,9 @@ def _seconds(ttl: str) -> int:
         raise click.BadParameter(
             f"{ttl!r} is not a duration such as 90s, 15m, 24h or 7d", param_hint="--ttl"
         )
-    return int(match[1]) * _UNIT_S[match[2]]
+    seconds = int(match[1]) * _UNIT_S[match[2]]
+    if seconds > _LIFETIME_MAX_S:
+        raise click.BadParameter(
+            f"{ttl!r} is more than {_LIFETIME_MAX_S // _UNIT_S['d']}d", param_hint="--ttl"
+        )
+    return seconds

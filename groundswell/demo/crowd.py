@@ -101,7 +101,7 @@ class Crowd:
                 failures = 0
             except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
                 if not failing and not failures:
-                    logger.info("the crowd waits for the server", reason=repr(error))
+                    logger.info("the crowd waits for the server", reason=_reason(error))
                 failing = True
             finally:
                 under_way -= 1
@@ -202,6 +202,17 @@ class Crowd:
     def _backoff(self, failures: int) -> float:
         first, most = BACKOFF_S
         return self._random.uniform(0, min(most, first * 2 ** min(failures, 10)))
+
+
+def _reason(error: Exception) -> str:
+    """Say in words what a call failed of."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"it answers {error.status} to {error.request_info.method} {error.request_info.url}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect to {error.host} port {error.port}"
+    if isinstance(error, TimeoutError):
+        return f"no answer in {CALL_S:g} s"
+    return str(error) or type(error).__name__
 
 
 def run(*, url: str, video: str, comments: float, reactions: float) -> int:

@@ -21,9 +21,16 @@ class BodyReader:
         self._timeout = timeout
 
     async def read(self, request: web.Request) -> bytes:
-        """Return the body; raises `Refused` `body_too_large`, `request_timeout`, `bad_request`."""
+        """Return the body that a request must have.
+
+        Raises `Refused`: `length_required`, `body_too_large`, `request_timeout`, `bad_request`.
+        """
         length = request.content_length
-        if length is not None and length > self._limit:
+        if length is None:
+            # RFC 9112 section 6.3: without either there is no body, which was surely not meant.
+            if not request.body_exists:
+                raise Refused("length_required")
+        elif length > self._limit:
             raise Refused("body_too_large", f"at most {self._limit} bytes")
         content = request.content
         try:

@@ -17,6 +17,7 @@ from groundswell.contract.faultpoints import reach
 from groundswell.contract.ids import CommentIds, time_ms_of
 from groundswell.contract.names import is_ref
 from groundswell.contract.partition import key_hash64, partition_of
+from groundswell.contract.ports.bans import Bans
 from groundswell.contract.ports.cache import Cache, CacheUnavailable, Claim
 from groundswell.contract.ports.log import Appended, Log, Topic
 from groundswell.contract.ports.uplink import Accepted, Origin
@@ -61,6 +62,7 @@ class Gate:
         log: Log,
         appender: Appender,
         cache: Cache,
+        control: Bans,
     ) -> None:
         self._tokens = tokens
         self._ids = ids
@@ -71,13 +73,15 @@ class Gate:
         self._log = log
         self._appender = appender
         self._cache = cache
+        self._control = control
         self._checks = tuple(check.__get__(self) for check in _CHECKS)
 
     def authenticate(self, token: str, video_id: str) -> Claims:
-        """Verify a token for a video; no I/O."""
+        """Verify a token for a video, and that its bearer is not banned there; no I/O."""
         claims = self._tokens.verify(token)
         if not claims.covers(video_id):
             raise Refused("wrong_video")
+        self._refuse_banned(claims, video_id)
         return claims
 
     async def require_video(self, video_id: str) -> None:
@@ -128,7 +132,15 @@ class Gate:
         await self._videos.require(video_id)
         if not user.covers(video_id):
             raise Refused("wrong_video")
+        self._refuse_banned(user, video_id)
         return self._addresses.of(origin.address)
+
+    def _refuse_banned(self, user: Claims, video_id: str) -> None:
+        if user.bannable and (ban := self._control.banned(user.user_id, video_id)) is not None:
+            until = (
+                "until it is lifted" if ban.until_ms is None else f"until {rfc3339(ban.until_ms)}"
+            )
+            raise Refused("banned", until)
 
     # The checks, in the order of `_CHECKS`.
 
@@ -138,6 +150,9 @@ class Gate:
     async def _author_may_write(self, draft: Draft) -> None:
         if not draft.author.covers(draft.video_id):
             raise Refused("wrong_video")
+
+    async def _author_is_not_banned(self, draft: Draft) -> None:
+        self._refuse_banned(draft.author, draft.video_id)
 
     async def _text_is_fit(self, draft: Draft) -> None:
         draft.text = clean_text(draft.text)
@@ -198,6 +213,8 @@ class Gate:
 _CHECKS: tuple[Callable[[Gate, Draft], Awaitable[None]], ...] = (
     Gate._video_exists,
     Gate._author_may_write,
+    # Asked again although `authenticate` did: a stream is older than the ban of its viewer.
+    Gate._author_is_not_banned,
     Gate._text_is_fit,
     Gate._reply_target_is_ours,
     # Before the limits: a repeated request gets its answer again and takes nothing from them.

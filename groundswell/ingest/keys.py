@@ -90,7 +90,9 @@ def public_key(pem: bytes, *, algorithm: str, kid: str | None, where: str) -> To
 def _load_file(path: Path) -> list[TokenKey]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise BadKey(f"auth.keys: {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadKey(f"auth.keys: {path}: {error}") from error
     tables = document.pop("key", None)
     if document or not isinstance(tables, list) or not tables:
@@ -117,7 +119,7 @@ def _load_table(table: dict[str, Any], path: Path, number: int) -> TokenKey:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise BadKey(f"{where}: {error}") from error
+        raise BadKey(f"{where}: {file}: {error.strerror}") from error
     if algorithm == "HS256":
         return secret_key(content.strip(), kid=kid, where=where)
     return public_key(content, algorithm=algorithm, kid=kid, where=where)

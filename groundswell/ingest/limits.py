@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+from collections.abc import Sequence
 from functools import lru_cache
 
 from groundswell.contract.ports.cache import Cache, CacheUnavailable, Rate
@@ -40,7 +41,11 @@ def _network(address: str) -> str:
 
 
 class Limits:
-    """The limits of `limits.*`. While the cache is away they hold within this process."""
+    """The limits of `limits.*`. Where the cache is away those of `fallback` hold, if any.
+
+    What one limit refuses takes nothing from the other: who is too fast alone does not use up
+    what others behind the same address may write.
+    """
 
     def __init__(
         self, settings: LimitsSettings, cache: Cache, *, fallback: Cache | None = None
@@ -56,21 +61,21 @@ class Limits:
     async def take_comment(self, video_id: str, user_id: str, address_hash: bytes) -> None:
         """Take one comment of this user on this video; raises `Refused` `rate_limited`."""
         if self._enabled:
-            await self._take(f"cu:{video_id}/{user_id}", self._user_comments)
-            await self._take(f"ca:{address_hash.hex()}", self._address_comments)
+            user, address = f"cu:{video_id}/{user_id}", f"ca:{address_hash.hex()}"
+            await self._take([(user, self._user_comments), (address, self._address_comments)])
 
     async def take_reaction(self, user_id: str, address_hash: bytes) -> None:
         """Take one reaction or heart of this user; raises `Refused` `rate_limited`."""
         if self._enabled:
-            await self._take(f"ru:{user_id}", self._user_reactions)
-            await self._take(f"ra:{address_hash.hex()}", self._address_reactions)
+            user, address = f"ru:{user_id}", f"ra:{address_hash.hex()}"
+            await self._take([(user, self._user_reactions), (address, self._address_reactions)])
 
-    async def _take(self, key: str, rate: Rate) -> None:
+    async def _take(self, limits: Sequence[tuple[str, Rate]]) -> None:
         try:
-            wait = await self._cache.take(key, rate)
+            wait = await self._cache.take_all(limits)
         except CacheUnavailable:
             if self._fallback is None:
                 return
-            wait = await self._fallback.take(key, rate)
+            wait = await self._fallback.take_all(limits)
         if wait > 0:
             raise Refused("rate_limited", retry_after=wait)

@@ -12,6 +12,7 @@ from groundswell.contract.names import is_ref, is_video_id
 from groundswell.contract.ports.uplink import Origin, Uplink
 from groundswell.contract.problems import Refused
 from groundswell.contract.reactions import Counts, counts_json_full
+from groundswell.ingest.bans import BanRoutes
 from groundswell.ingest.bodies import BodyReader, JsonBody, require_json
 from groundswell.ingest.moderation import Moderation
 
@@ -41,6 +42,9 @@ class WriteRoutes:
         self._moderation = moderation
         self._origin = origin_of
         self._bodies = bodies
+        self._bans = BanRoutes(
+            moderation, authenticate=self._verify_bearer, origin_of=origin_of, bodies=bodies
+        )
 
     def table(self) -> list[web.RouteDef]:
         """Return the routes for aiohttp's router."""
@@ -52,6 +56,7 @@ class WriteRoutes:
             web.post(comment + "/reactions", self.post_reaction),
             web.delete(comment + "/reactions", self.delete_reaction),
             web.post(video + "/reactions", self.post_heart),
+            *self._bans.table(),
         ]
 
     async def post_comment(self, request: web.Request) -> web.Response:
@@ -114,7 +119,7 @@ class WriteRoutes:
     async def delete_reaction(self, request: web.Request) -> web.Response:
         """Answer `DELETE .../comments/{commentID}/reactions`."""
         video_id, user = self._authenticate_of(request)
-        content = await self._bodies.read(request)
+        content = await self._bodies.read(request) if request.body_exists else b""
         if content:
             require_json(request)
             _require_subject(_reaction_removal.decode(content).userID, user)
@@ -145,6 +150,9 @@ class WriteRoutes:
     def _authenticate(self, request: web.Request, video_id: str) -> Claims:
         if not is_video_id(video_id):
             raise Refused("bad_video_id")
+        return self._verify_bearer(request, video_id)
+
+    def _verify_bearer(self, request: web.Request, video_id: str) -> Claims:
         header = request.headers.get("Authorization")
         if header is None:
             raise Refused("token_missing")

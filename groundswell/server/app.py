@@ -12,7 +12,7 @@ from groundswell.server.problems import REQUEST_ID, REQUEST_ID_HEADER, problems
 from groundswell.server.shortcut import Answer, Around, Shortcut
 
 _PREFLIGHT: Final = {
-    "Access-Control-Allow-Methods": "GET, POST, DELETE",
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
     "Access-Control-Allow-Headers": (
         "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id"
     ),

@@ -1,44 +1,57 @@
 """The internal port: `/health`, `/ready`, `/metrics`. Not for the public."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 
 from groundswell.server.problems import problems
+from groundswell.server.readiness import Readiness
 
-Checks = Callable[[], Mapping[str, bool | str]]
-"""What must hold before traffic may come: name -> True, or False or a text that says why not."""
+Report = Callable[[], Awaitable[tuple[bool, Mapping[str, Any]]]]
+"""Tells whether traffic may come, and what `/ready` says."""
 
 
-def internal_app(
-    *, checks: Checks, draining: Callable[[], bool], registry: CollectorRegistry
-) -> web.Application:
-    """Return the application of the internal port.
+def internal_app(*, readiness: Readiness, registry: CollectorRegistry) -> web.Application:
+    """Return the application of one process's internal port."""
+
+    async def ready() -> tuple[bool, Mapping[str, Any]]:
+        return readiness.report()
+
+    async def metrics() -> bytes:
+        return generate_latest(registry)
+
+    return status_app(ready=ready, metrics=metrics)
+
+
+def status_app(*, ready: Report, metrics: Callable[[], Awaitable[bytes]]) -> web.Application:
+    """Return the application of an internal port.
 
     `/health` answers 200 as long as the event loop turns; a restart helps if it does not.
-    `/ready` answers 503 while a check fails or the process drains; a restart does not help.
+    `/ready` answers 503 while a required check fails or the process starts or drains; a restart
+    does not help. `metrics` are in the text format of Prometheus.
     """
 
-    async def health(_: web.Request) -> web.Response:
+    async def answer_health(_: web.Request) -> web.Response:
         return _json(200, {"status": "up"})
 
-    async def ready(_: web.Request) -> web.Response:
-        results = dict(checks())
-        results["not draining"] = not draining()
-        well = all(result is True for result in results.values())
-        return _json(
-            200 if well else 503, {"status": "ready" if well else "not ready", "checks": results}
-        )
+    async def answer_ready(_: web.Request) -> web.Response:
+        well, body = await ready()
+        return _json(200 if well else 503, body)
 
-    async def metrics(_: web.Request) -> web.Response:
-        body = generate_latest(registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def answer_metrics(_: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        return web.Response(body=await metrics(), headers=headers)
 
     app = web.Application(middlewares=[problems])
     app.router.add_routes(
-        [web.get("/health", health), web.get("/ready", ready), web.get("/metrics", metrics)]
+        [
+            web.get("/health", answer_health),
+            web.get("/ready", answer_ready),
+            web.get("/metrics", answer_metrics),
+        ]
     )
     return app
 

@@ -6,6 +6,7 @@ its keep-alive time if none ever come. Requests that are not HTTP are answered w
 """
 
 import asyncio
+import logging
 import socket
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from aiohttp import StreamReader, web
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings
 from groundswell.server.app import AROUND
+from groundswell.server.latency import AnswerStatistics, Latency
 from groundswell.server.problems import problem_response
 
 KEEPALIVE: Final = 75.0  # seconds; longer than the usual 60 of proxies, so that they close first
@@ -23,6 +25,9 @@ _FINISH: Final = 8.0  # seconds for running requests at the end; an append takes
 _BACKLOG: Final = 4096  # a crowd that reconnects; the kernel caps it at net.core.somaxconn
 _HEAD_BYTES: Final = 8190  # one line of the head: a token is at most 8 KiB
 _HEADERS: Final = 64
+
+# Writes nothing: aiohttp only measures where it thinks that somebody logs.
+_access: Final = logging.getLogger(__name__)
 
 _TOO_LATE_BODY: Final = msgspec.json.encode(Refused("request_timeout").body())
 _TOO_LATE: Final = (
@@ -35,13 +40,28 @@ class Listener:
     """One application on one port. `start`, then `stop_accepting`, then `close`."""
 
     def __init__(
-        self, app: web.Application, *, host: str | None, port: int, settings: ServerSettings
+        self,
+        app: web.Application,
+        *,
+        host: str | None = None,
+        port: int = 0,
+        path: str | None = None,
+        settings: ServerSettings,
+        reuse_port: bool = False,
     ) -> None:
+        """Listen on a port, or at `path` on a Unix socket.
+
+        With `reuse_port` other processes of this user may listen on the port too, and the kernel
+        gives each new connection to one of them (SO_REUSEPORT, socket(7)).
+        """
         self._app = app
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FINISH)
         self._host = host
         self._port = port
+        self._path = path
         self._settings = settings
+        self._reuse_port = reuse_port
+        self._latency = Latency()
         self._server: asyncio.Server | None = None
 
     @property
@@ -53,6 +73,10 @@ class Listener:
     def host(self) -> str:
         """The address that is listened on."""
         return self._addresses()[0][0]
+
+    def statistics(self) -> AnswerStatistics:
+        """Return how long answers took, and what they were."""
+        return self._latency.statistics()
 
     async def start(self) -> None:
         """Listen; raises `OSError` if the address is taken."""
@@ -70,7 +94,8 @@ class Listener:
                 manager,
                 header_timeout=self._settings.header_timeout,
                 loop=loop,
-                access_log=None,
+                access_log=_access,
+                access_log_class=lambda *_: self._latency,  # one for all connections
                 keepalive_timeout=KEEPALIVE,
                 lingering_time=_LINGER,
                 max_line_size=_HEAD_BYTES,
@@ -80,9 +105,16 @@ class Listener:
             )
 
         try:
-            self._server = await loop.create_server(
-                protocol, self._host, self._port, backlog=_BACKLOG
-            )
+            if self._path is not None:
+                self._server = await loop.create_unix_server(protocol, self._path)
+            else:
+                self._server = await loop.create_server(
+                    protocol,
+                    self._host,
+                    self._port,
+                    backlog=_BACKLOG,
+                    reuse_port=self._reuse_port or None,  # False is refused where it is unknown
+                )
         except OSError:
             await self._runner.cleanup()
             raise

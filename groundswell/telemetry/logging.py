@@ -10,8 +10,12 @@ from structlog.typing import Processor
 from groundswell.contract.settings import TelemetrySettings
 from groundswell.telemetry.escaping import escape_event
 
-# Talkative at INFO: a line for each request, each migration context, each database call.
-_QUIET_LIBRARIES = ("aiohttp.access", "aiosqlite", "alembic", "asyncio", "sqlalchemy.engine")
+# Talkative at INFO: a line for each request, each migration context, each database call, each
+# change of a consumer group or of a node's state.
+_QUIET_LIBRARIES = (
+    *("aiohttp.access", "aiokafka", "aiosqlite", "alembic", "asyncio", "asyncpg", "cassandra"),
+    *("redis", "sqlalchemy.engine"),
+)
 
 
 def configure(settings: TelemetrySettings, *, stream: TextIO | None = None) -> None:

@@ -2,23 +2,30 @@
 
 A field of a record becomes `groundswell_<prefix>_<field>`; one whose type says that it only grows
 (`contract/statistics.py`) becomes a counter with `_total` behind. A mapping needs its label's name
-in the field's: `closes_by_code: {"slow": 3}` becomes `..._closes{code="slow"}`. None and texts are
-left out. Labels come from us (closed tables, partition numbers), never from users.
+in the field's: `closes_by_code: {"slow": 3}` becomes `..._closes{code="slow"}`. A `Histogram`
+becomes a histogram. None and texts are left out. Labels come from us (closed tables, partition
+numbers), never from users.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, ClassVar, get_origin, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_origin, get_type_hints
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 import groundswell
-from groundswell.contract.statistics import GROWS
+from groundswell.contract.statistics import GROWS, Histogram
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _TOTAL = "_total"
@@ -27,6 +34,7 @@ _BY = "_by_"
 logger = structlog.get_logger(__name__)
 
 Labels = tuple[tuple[str, str], ...]
+_Family = TypeVar("_Family", bound=CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily)
 
 
 class StatisticsCollector(Collector):
@@ -107,26 +115,36 @@ def _add(families: dict[str, Metric], name: str, value: object, labels: Labels) 
     if value is None or isinstance(value, str):
         return
     if not isinstance(value, Mapping):
-        _family(families, name, tuple(key for key, _ in labels)).add_metric(
-            [text for _, text in labels],
-            float(value),  # type: ignore[arg-type]  # what is no number raises, and is counted
-        )
+        _add_sample(families, name, value, labels)
         return
     counter = name.endswith(_TOTAL)
     name, _, label = name.removesuffix(_TOTAL).rpartition(_BY)
-    family = _family(
-        families, name + _TOTAL if counter else name, (*(key for key, _ in labels), label)
-    )
     for key, number in value.items():
-        family.add_metric([*(text for _, text in labels), str(key)], float(number))
+        _add_sample(
+            families, name + _TOTAL if counter else name, number, (*labels, (label, str(key)))
+        )
 
 
-def _family(
-    families: dict[str, Metric], name: str, labels: tuple[str, ...]
-) -> CounterMetricFamily | GaugeMetricFamily:
+def _add_sample(families: dict[str, Metric], name: str, value: object, labels: Labels) -> None:
+    texts = [text for _, text in labels]
+    if isinstance(value, Histogram):
+        histogram = _family(families, name, HistogramMetricFamily, labels)
+        bounds = [*map(floatToGoString, value.bounds), "+Inf"]
+        counts = map(float, value.cumulated())
+        histogram.add_metric(texts, list(zip(bounds, counts, strict=True)), value.sum)
+        return
+    number = float(value)  # type: ignore[arg-type]  # what is no number raises, and is counted
+    if name.endswith(_TOTAL):
+        _family(families, name, CounterMetricFamily, labels).add_metric(texts, number)
+    else:
+        _family(families, name, GaugeMetricFamily, labels).add_metric(texts, number)
+
+
+def _family(families: dict[str, Metric], name: str, kind: type[_Family], labels: Labels) -> _Family:
     family = families.get(name)
     if family is None:
-        kind = CounterMetricFamily if name.endswith(_TOTAL) else GaugeMetricFamily
         help_text = name.removeprefix("groundswell_").replace("_", " ")
-        family = families[name] = kind(name, help_text, labels=labels)
-    return family  # type: ignore[return-value]  # only these two kinds are ever put in
+        family = families[name] = kind(name, help_text, labels=[key for key, _ in labels])
+    elif not isinstance(family, kind):
+        raise TypeError(f"{name} is of two kinds")
+    return family

@@ -18,6 +18,7 @@ import { Status } from "./status.js";
 import { startTheme } from "./theme.js";
 
 const AUTH_REFUSED = 4501;
+const BANNED = "banned";
 const SAMPLED_FOR_MS = 3_000;
 const OWN_HEART_MS = 1; // one's own rises at once
 
@@ -64,6 +65,7 @@ listen("state", (state) => {
 listen("closed", closed);
 listen("authenticated", () => (secondToken = false));
 listen("unauthenticated", (refusal) => {
+  if (refusal.code === BANNED) return; // the stream closes and says so; another guest is no way out
   if (!replaceToken()) explain(refusal);
 });
 session.addEventListener("change", showSession);
