@@ -4,9 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-NATIVE := $(shell find groundswell/cext -name '*.pyx' -o -name '*.pxd') setup.py
+FAULTS := tests/acceptance/cluster/faults
+NATIVE := $(shell find groundswell/cext -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]') setup.py
 
-.PHONY: help build run test test-browser test-stack check format docs bench clean
+.PHONY: help build run test test-sanitized test-browser test-stack faults check format docs bench clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,13 +28,26 @@ run: build ## serve a live room with a simulated crowd on http://127.0.0.1:8080
 test: build ## unit, contract and property tests
 	$(BIN)/python -m pytest -q -m 'not browser and not stack'
 
+test-sanitized: build ## the native tests under the address, undefined behaviour and thread sanitizers
+	scripts/test-sanitized address
+	scripts/test-sanitized thread
+
 test-browser: build ## two pages of a real browser against a real server
 	scripts/install-chromium
 	$(BIN)/python -m pytest -q -m browser
 
-test-stack: build ## the acceptance suite over real sockets against separate server processes
-	@echo 'The acceptance suite runs against the embedded engines: the cluster engines are not here yet.'
-	$(BIN)/python -m pytest -q -s -m stack
+test-stack: build ## contracts, acceptance and short faults on real engines, started for it
+	$(PYTHON) -m deploy.local install
+	scripts/with-stack sh -ec '\
+		$(BIN)/python -m pytest -q -s -m stack --ignore=$(FAULTS); \
+		$(BIN)/python -m pytest -q -s -m stack $(FAULTS)'
+
+faults: build ## every fault ten times under load, and the table in docs/faults.md (about 2 hours)
+	$(PYTHON) -m deploy.local install
+	rm -rf .cache/faults
+	GROUNDSWELL_FAULT_CYCLES=10 GROUNDSWELL_TEST_SCALE=10 scripts/with-stack \
+		$(BIN)/python -m pytest -q -s -m stack $(FAULTS); status=$$?; \
+	$(BIN)/python scripts/fault_table.py .cache/faults/results.jsonl && exit $$status
 
 check: build ## format, lint, types, layering, generated files
 	$(BIN)/ruff format --check .
@@ -53,5 +67,17 @@ bench: build ## fan-out and ingest beside the limit and a naive server, as ratio
 	$(BIN)/python -m groundswell.bench ingest
 	$(BIN)/python -m groundswell.bench fanout
 
+.PHONY: stack stack-down stack-status
+stack: ## start Kafka, Cassandra, Redis and PostgreSQL on this machine, one node each
+	$(PYTHON) -m deploy.local up
+	$(PYTHON) -m deploy.local env
+
+stack-down: ## end them and keep their data
+	$(PYTHON) -m deploy.local down
+
+stack-status: ## show their state, memory and logs
+	$(PYTHON) -m deploy.local status
+
 clean: ## remove what was built
+	-[ ! -d .cache/stack ] || $(PYTHON) -m deploy.local down
 	rm -rf $(VENV) build .cache groundswell/cext/*.so
