@@ -2,31 +2,16 @@
 
 import signal
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from groundswell.bench import cluster_command, durable_command, machine
 from groundswell.bench import fanout as fanout_scenario
 from groundswell.bench import ingest as ingest_scenario
-from groundswell.bench import machine, report
 from groundswell.bench.native_tools import ToolFailed
+from groundswell.bench.options import out_option, publish, seconds_option
 from groundswell.bench.run import WRITERS, prepared
-
-out_option = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    show_default=True,
-    help="Folder of the JSON file.",
-)
-seconds_option = click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 120),
-    default=10,
-    show_default=True,
-    help="Time of each measurement.",
-)
 
 
 @click.group()
@@ -57,7 +42,7 @@ def ingest(seconds: float, rounds: int, writers: int, out: Path) -> None:
             rows, details = ingest_scenario.measure(run, rounds=rounds)
     except ToolFailed as error:
         raise click.ClickException(str(error)) from error
-    _write("ingest", out, about, settings, rows, details)
+    publish("ingest", out, about, settings, rows, details)
     click.echo(f"posts a second, groundswell / bare_post: {ingest_scenario.ratio(rows):.2f}")
     cost = ingest_scenario.ratio(rows, "CPU us/post")
     click.echo(f"CPU a post, groundswell / bare_post: {cost:.2f}")
@@ -94,9 +79,22 @@ def _servers(_context: click.Context, _parameter: click.Parameter, value: str) -
     show_default=True,
     help="Least time between two passes of the limit.",
 )
+@click.option(
+    "--plane",
+    type=click.Choice(["asyncio", "native"]),
+    default="asyncio",
+    show_default=True,
+    help="What moves groundswell's frames to sockets.",
+)
 @out_option
 def fanout(
-    seconds: float, viewers: int, rates: list[float], servers: list[str], tick_ms: float, out: Path
+    seconds: float,
+    viewers: int,
+    rates: list[float],
+    servers: list[str],
+    tick_ms: float,
+    plane: str,
+    out: Path,
 ) -> None:
     """Deliveries a second and their latency in one large room, beside limit and peer."""
     settings = {
@@ -104,30 +102,18 @@ def fanout(
         "viewers": viewers,
         "rates": rates,
         "tick_ms": tick_ms,
-        "groundswell": fanout_scenario.GROUNDSWELL_ENV,
+        "groundswell": fanout_scenario.environment(plane),
     }
     about = machine.describe()
     try:
         with prepared(seconds=seconds) as run:
             rows, details = fanout_scenario.measure(
-                run, viewers=viewers, rates=rates, servers=servers, tick_ms=tick_ms
+                run, viewers=viewers, rates=rates, servers=servers, tick_ms=tick_ms, plane=plane
             )
     except ToolFailed as error:
         raise click.ClickException(str(error)) from error
-    _write("fanout", out, about, settings, rows, details)
+    publish("fanout", out, about, settings, rows, details)
 
 
-def _write(
-    scenario: str,
-    out: Path,
-    about: Mapping[str, object],
-    settings: Mapping[str, object],
-    rows: Sequence[report.Row],
-    details: Sequence[report.Row],
-) -> None:
-    path = report.save(out, scenario, machine=about, settings=settings, rows=rows, details=details)
-    click.echo(f"{about['time']} {about['cpu']}, {about['cores']} cores, commit {about['commit']}")
-    click.echo(report.table(rows))
-    if any("others" in str(row["bounded by"]) for row in rows):
-        click.echo("others filled a core meanwhile: run it again on a quiet machine")
-    click.echo(f"written to {path}")
+for _command in (*cluster_command.COMMANDS, *durable_command.COMMANDS):
+    bench.add_command(_command)

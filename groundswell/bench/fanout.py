@@ -21,15 +21,26 @@ GROUNDSWELL_ENV = {
 SETTLE_TIME = 1.0  # seconds for the last comments to arrive, and for memory to settle
 
 
+def environment(plane: str) -> dict[str, str]:
+    """Return what groundswell is started with."""
+    return {**GROUNDSWELL_ENV, "GROUNDSWELL_STREAM_PLANE": plane}
+
+
 def measure(
-    run: Run, *, viewers: int, rates: Sequence[float], servers: Sequence[str], tick_ms: float
+    run: Run,
+    *,
+    viewers: int,
+    rates: Sequence[float],
+    servers: Sequence[str],
+    tick_ms: float,
+    plane: str,
 ) -> tuple[list[Row], list[Row]]:
     """Run all legs; return the table's rows and the records behind them."""
     rows: list[Row] = []
     details: list[Row] = []
     for rate in rates:
         for name in servers:
-            with _start(run, name, rate=rate, tick_ms=tick_ms) as server:
+            with _start(run, name, rate=rate, tick_ms=tick_ms, plane=plane) as server:
                 row, detail = measure_server(run, server, viewers=viewers, rate=rate)
             rows.append(row)
             details.append(detail)
@@ -37,14 +48,14 @@ def measure(
 
 
 def _start(
-    run: Run, name: str, *, rate: float, tick_ms: float
+    run: Run, name: str, *, rate: float, tick_ms: float, plane: str
 ) -> AbstractContextManager[targets.Target]:
     core = run.server_core
     if name == "limit":
         return targets.limit(run.tools, core=core, rate=rate, seconds=run.seconds, tick_ms=tick_ms)
     if name == "naive":
         return targets.peer(name, core=core)
-    return targets.groundswell(core=core, secret=run.secret, env=GROUNDSWELL_ENV)
+    return targets.groundswell(core=core, secret=run.secret, env=environment(plane))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "native"
-NAMES = ("viewers", "limit", "writers")
+NAMES = ("viewers", "limit", "writers", "reactors")
 FLAGS = ("-O2", "-std=gnu11", "-Wall", "-Wextra")
 
 
@@ -22,6 +22,7 @@ class Tools:
     viewers: Path
     limit: Path
     writers: Path
+    reactors: Path
 
 
 def default_cache() -> Path:

@@ -55,18 +55,23 @@ def peer(name: str, *, core: int | None) -> Iterator[Target]:
 @contextmanager
 def groundswell(*, core: int | None, secret: str, env: dict[str, str]) -> Iterator[Target]:
     """Start `groundswell serve` with its data in a temporary folder."""
-    program = Path(sys.executable).with_name("groundswell")
-    if not program.exists():
-        raise ToolFailed(f"{program} is not there: install the project in this environment")
-    port, internal_port = _free_ports(2)
+    port, internal_port = free_ports(2)
     with tempfile.TemporaryDirectory(prefix="groundswell-bench-") as folder:
-        argv = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port)]
+        argv = [str(groundswell_program()), "serve", "--host", "127.0.0.1", "--port", str(port)]
         argv += ["--internal-port", str(internal_port), "--data", folder]
         env = {"GROUNDSWELL_AUTH_SECRET": secret, **env}
         # Its log goes to a file: nobody here would read a pipe.
         with Process(argv, core=core, env=env, speaks=False) as process:
             wait_ready(process, internal_port, within=START_TIME)
             yield Target("groundswell", process, port, internal_port)
+
+
+def groundswell_program() -> Path:
+    """Return the path of the command `groundswell`."""
+    program = Path(sys.executable).with_name("groundswell")
+    if not program.exists():
+        raise ToolFailed(f"{program} is not there: install the project in this environment")
+    return program
 
 
 def _port_said(process: Process) -> int:
@@ -76,7 +81,8 @@ def _port_said(process: Process) -> int:
     return int(port)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody listens on right now."""
     held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in held]
     for one in held:

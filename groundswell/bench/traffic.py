@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,9 @@ from groundswell.bench.targets import POST_PATH, STREAM_PATH
 
 CONNECT_TIME = 90.0  # seconds for all viewers
 GRACE = 20.0  # seconds a tool may take beyond its own limit, on a busy machine
+
+
+Writing = AbstractContextManager[Process]
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -104,10 +107,33 @@ def writing(
     connections: int,
     core: int | None,
     rate: float = 0.0,
+    keys: bool = False,
 ) -> Iterator[Process]:
-    """Start writers; rate 0 is a closed loop. Read the result with `written`."""
+    """Start writers; rate 0 is a closed loop. Read the result with `written`.
+
+    With `keys` every post has an Idempotency-Key of its own.
+    """
     argv = [str(tools.writers), "--port", str(port), "--path", POST_PATH]
     argv += ["--tokens", str(tokens), "--seconds", f"{seconds:g}", "--rate", f"{rate:g}"]
+    argv += ["--connections", str(connections), "--keys", "yes" if keys else "no"]
+    with Process(argv, core=core) as process:
+        yield process
+
+
+@contextmanager
+def asking(
+    tools: Tools,
+    port: int,
+    *,
+    path: str,
+    tokens: Path,
+    seconds: float,
+    connections: int,
+    core: int | None,
+) -> Iterator[Process]:
+    """Start a closed loop of GETs of one path. Read the result with `written`."""
+    argv = [str(tools.writers), "--port", str(port), "--path", path, "--get", "yes"]
+    argv += ["--tokens", str(tokens), "--seconds", f"{seconds:g}"]
     argv += ["--connections", str(connections)]
     with Process(argv, core=core) as process:
         yield process

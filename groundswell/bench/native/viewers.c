@@ -8,8 +8,7 @@
 #define _GNU_SOURCE
 #include <stdbool.h>
 
-#include "frames.h"
-#include "loopback.h"
+#include "handshake.h"
 #include "measure.h"
 
 #define HANDSHAKES_AT_ONCE 200        /* well below every listen backlog in use */
@@ -36,13 +35,6 @@ static unsigned opened, connected, closed;
 static uint64_t comments, messages, welcomes, pings, errors, sampled_bytes;
 static int64_t first_comment, last_comment; /* monotonic */
 
-/* A masked control frame without payload. The mask has nothing to hide, so any four bytes do. */
-static void send_control(const struct viewer *v, enum opcode opcode)
-{
-    const uint8_t frame[6] = {(uint8_t)(0x80 | opcode), 0x80, 1, 2, 3, 4};
-    send(v->fd, frame, sizeof frame, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static void leave(struct viewer *v)
 {
     close(v->fd);
@@ -57,47 +49,6 @@ static void open_viewer(unsigned i)
     if (i % (unsigned)every == 0)
         v->inbox = calloc(1, sizeof *v->inbox);
     watch(epoll, v->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, i);
-}
-
-static void send_handshake(struct viewer *v)
-{
-    char request[1024];
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(v->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error)
-        die("viewer %td: connect: %s", v - viewers, strerror(error));
-    int n = snprintf(request, sizeof request,
-                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-                     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                     "Sec-WebSocket-Version: 13\r\n\r\n",
-                     path, (int)port);
-    if (n >= (int)sizeof request || send(v->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
-        die("viewer %td: the handshake cannot be sent", v - viewers);
-    v->state = HANDSHAKING;
-}
-
-/* Takes exactly the response's head off the socket, so that the next byte is a frame's. */
-static void receive_handshake(struct viewer *v)
-{
-    char head[4096];
-    ssize_t n = recv(v->fd, head, sizeof head, MSG_PEEK);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n <= 0)
-        die("viewer %td: closed during the handshake", v - viewers);
-    const char *end = memmem(head, (size_t)n, "\r\n\r\n", 4);
-    if (n > 12 && memcmp(head, "HTTP/1.1 101", 12) != 0)
-        die("viewer %td: refused: %.*s", v - viewers, (int)strcspn(head, "\r\n"), head);
-    if (!end) {
-        if (n == sizeof head)
-            die("viewer %td: the response's head is too long", v - viewers);
-        return;
-    }
-    if (recv(v->fd, head, (size_t)(end + 4 - head), 0) != end + 4 - head)
-        die("viewer %td: a peeked head is gone", v - viewers);
-    v->state = WATCHING;
-    connected++;
 }
 
 static void take_message(const struct frame *frame)
@@ -131,7 +82,7 @@ static bool take_frames(struct viewer *v)
             take_message(&frame);
         } else if (frame.opcode == OP_PING) {
             pings++;
-            send_control(v, OP_PONG);
+            send_control(v->fd, OP_PONG);
         } else if (frame.opcode == OP_CLOSE) {
             return false;
         } else if (frame.opcode != OP_PONG) {
@@ -173,10 +124,14 @@ static void receive(struct viewer *v, bool ended)
 
 static void on_event(struct viewer *v, uint32_t events)
 {
-    if (v->state == CONNECTING && events & (EPOLLOUT | EPOLLERR))
-        send_handshake(v);
-    if (v->state == HANDSHAKING && events & EPOLLIN)
-        receive_handshake(v);
+    if (v->state == CONNECTING && events & (EPOLLOUT | EPOLLERR)) {
+        send_handshake(v->fd, (int)port, path, NULL);
+        v->state = HANDSHAKING;
+    }
+    if (v->state == HANDSHAKING && events & EPOLLIN && receive_handshake(v->fd)) {
+        v->state = WATCHING;
+        connected++;
+    }
     if (v->state == WATCHING && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
         receive(v, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
 }
@@ -222,7 +177,7 @@ static void show_life(double elapsed)
     while (pong_seconds > 0 && (double)shown < elapsed / pong_seconds * viewer_count) {
         const struct viewer *v = &viewers[shown++ % (unsigned)viewer_count];
         if (v->state == WATCHING)
-            send_control(v, OP_PONG);
+            send_control(v->fd, OP_PONG);
     }
 }
 
@@ -291,6 +246,6 @@ int main(int argc, char **argv)
     report((double)(monotonic_ns() - start) / 1e9, cpu_seconds() - cpu);
     for (unsigned i = 0; i < connected; i++)
         if (viewers[i].state == WATCHING)
-            send_control(&viewers[i], OP_CLOSE);
+            send_control(viewers[i].fd, OP_CLOSE);
     return 0;
 }

@@ -1,9 +1,11 @@
-/* Posts comments over keep-alive HTTP/1.1 connections and measures how they are answered.
+/* Posts comments over keep-alive HTTP/1.1 connections and measures how they are answered. With
+ * --get yes it asks for the path instead, and posts nothing.
  *
  * --rate 0, closed loop: every connection posts again as soon as it is answered; latency from the
  * send. --rate R, open loop: comment k is due at start + k/R and its latency counts from then,
  * whether or not a connection was free, so that a stall of the server is not left out.
- * Each text starts with `t=<ns>;`, that same time by the wall clock. Prints one line of JSON.
+ * Each text starts with `t=<ns>;`, that same time by the wall clock. --keys yes: every post has an
+ * Idempotency-Key of its own. Prints one line of JSON.
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -11,12 +13,13 @@
 
 #include "loopback.h"
 #include "measure.h"
+#include "tokens.h"
 
 #define TIMER_NAME UINT64_MAX /* in epoll data; all others are indices of connections */
-#define RESPONSE_ROOM 16384
+#define RESPONSE_ROOM 65536
 #define ANSWER_SECONDS 5 /* how long after the end answers are waited for */
 
-static const char *path = "/", *tokens = NULL;
+static const char *path = "/", *tokens = NULL, *keys = "no", *get = "no";
 static double port, connections = 64, rate = 0, seconds = 10, text_bytes = 80, sources = 4;
 
 struct connection {
@@ -36,32 +39,14 @@ static int64_t start, end, wall_offset; /* wall = monotonic + wall_offset */
 static int epoll, timer;
 static unsigned *idle, idle_count, open_count, in_flight;
 
-/* One `user token` a line. */
-static void read_tokens(void)
+static int put_get(char *request, size_t size)
 {
-    char *line = NULL;
-    size_t size = 0;
-    FILE *file = tokens ? fopen(tokens, "r") : NULL;
-    if (!file)
-        die("--tokens: %s", tokens ? strerror(errno) : "is needed");
-    while (getline(&line, &size, file) > 0) {
-        char *token = strchr(line, ' ');
-        if (!token)
-            die("--tokens: a line without a user and a token");
-        token[strcspn(token, "\n")] = '\0';
-        bearers = realloc(bearers, (bearer_count + 1) * sizeof *bearers);
-        bearers[bearer_count++] = strdup(token + 1);
-    }
-    free(line);
-    fclose(file);
-    if (bearer_count == 0)
-        die("--tokens: no line in %s", tokens);
+    return snprintf(request, size, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path, (int)port);
 }
 
-static void post(unsigned index, int64_t due)
+static int put_post(char *request, size_t size, int64_t due)
 {
-    struct connection *c = &all[index];
-    char body[1024], request[8192];
+    char body[1024], key[80] = "";
     int n = snprintf(body, sizeof body, "{\"commentText\":\"t=%lld;", (long long)(due + wall_offset));
     /* The running number keeps texts apart: the same one twice may be refused as a repetition. */
     n += snprintf(body + n, sizeof body - (size_t)n, "%llu ", (unsigned long long)sent);
@@ -69,10 +54,21 @@ static void post(unsigned index, int64_t due)
         body[n] = (char)('a' + n % 26);
     body[n++] = '"';
     body[n++] = '}';
-    int length = snprintf(request, sizeof request,
-                          "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
-                          "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%.*s",
-                          path, (int)port, bearers[sent % bearer_count], n, n, body);
+    if (strcmp(keys, "yes") == 0)
+        snprintf(key, sizeof key, "Idempotency-Key: %llx-%llu\r\n", (unsigned long long)wall_offset,
+                 (unsigned long long)sent);
+    return snprintf(request, size,
+                    "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
+                    "Content-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%.*s",
+                    path, (int)port, bearers[sent % bearer_count], key, n, n, body);
+}
+
+static void post(unsigned index, int64_t due)
+{
+    struct connection *c = &all[index];
+    char request[8192];
+    int length = strcmp(get, "yes") == 0 ? put_get(request, sizeof request)
+                                         : put_post(request, sizeof request, due);
     if (length >= (int)sizeof request)
         die("a token is longer than this tool takes");
     c->busy = true;
@@ -236,6 +232,7 @@ int main(int argc, char **argv)
         {"port", NULL, &port},         {"path", &path, NULL},       {"tokens", &tokens, NULL},
         {"rate", NULL, &rate},         {"seconds", NULL, &seconds}, {"text-bytes", NULL, &text_bytes},
         {"sources", NULL, &sources},   {"connections", NULL, &connections},
+        {"keys", &keys, NULL},         {"get", &get, NULL},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
     if (port < 1 || port > 65535 || connections < 1 || sources < 1 || sources > 250 ||
@@ -243,7 +240,7 @@ int main(int argc, char **argv)
         die("--port is needed; --connections and --sources (at most 250) are at least 1; "
             "--text-bytes is at most 900");
     need_files(connections);
-    read_tokens();
+    bearers = read_tokens(tokens, &bearer_count);
     all = calloc((size_t)connections, sizeof *all);
     idle = calloc((size_t)connections, sizeof *idle);
     epoll = epoll_create1(EPOLL_CLOEXEC);

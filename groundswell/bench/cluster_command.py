@@ -1,0 +1,148 @@
+"""The commands that measure split roles on the engines that the environment names."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from groundswell.bench import (
+    cluster_ingest,
+    cluster_latency,
+    cluster_page,
+    cluster_reactions,
+    machine,
+)
+from groundswell.bench.cluster import Cluster, migrated_cluster
+from groundswell.bench.native_tools import ToolFailed
+from groundswell.bench.options import out_option, publish, seconds_option
+from groundswell.bench.run import WRITERS, Run, prepared
+
+SHORT_TICK = 0.002  # seconds: what a room's shortest tick costs and brings
+
+rounds_option = click.option(
+    "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
+)
+
+
+@contextmanager
+def _running(*, seconds: float) -> Iterator[tuple[Run, Cluster]]:
+    try:
+        with prepared(seconds=seconds) as run, migrated_cluster() as cluster:
+            yield run, cluster
+    except ToolFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+@click.command("cluster-ingest")
+@seconds_option
+@rounds_option
+@click.option(
+    "--rate",
+    type=click.FloatRange(1, 20_000),
+    default=4000,
+    show_default=True,
+    help="Posts a second of the open loop.",
+)
+@out_option
+def ingest(seconds: float, rounds: int, rate: float, out: Path) -> None:
+    """Comments accepted a second over HTTP into Kafka."""
+    about = machine.describe()
+    with _running(seconds=seconds) as (run, cluster):
+        rows, details = cluster_ingest.measure(run, cluster, rounds=rounds, rates=(0, rate))
+    settings = {"seconds": seconds, "rounds": rounds, "rate": rate, "writers": WRITERS}
+    publish("cluster-ingest", out, about, settings, rows, details)
+    for column in ("posts/s", "CPU us/post"):
+        for leg in (cluster_ingest.INGEST, cluster_ingest.INGEST_CHECKED):
+            value = cluster_ingest.ratio(rows, leg.name, column)
+            click.echo(f"{column}, {leg.name} / bare_post: {value:.2f}")
+
+
+@click.command("cluster-reactions")
+@seconds_option
+@rounds_option
+@click.option("--sockets", type=click.IntRange(1, 19_000), default=2000, show_default=True)
+@click.option(
+    "--rate",
+    type=click.FloatRange(1, 100_000),
+    default=8000,
+    show_default=True,
+    help="Reactions a second of the open loop.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(1, 64),
+    default=3,
+    show_default=True,
+    help="Reactions of a socket that are unanswered at a time, in the closed loop.",
+)
+@out_option
+def reactions(
+    seconds: float, rounds: int, sockets: int, rate: float, window: int, out: Path
+) -> None:
+    """Reactions accepted a second over sockets, through a broker into Kafka."""
+    about = machine.describe()
+    loads = (cluster_reactions.Load(rate), cluster_reactions.Load(0, window))
+    with _running(seconds=seconds) as (run, cluster):
+        rows, details = cluster_reactions.measure(
+            run, cluster, rounds=rounds, sockets=sockets, loads=loads
+        )
+    settings = {
+        "seconds": seconds,
+        "rounds": rounds,
+        "sockets": sockets,
+        "loads": [str(load) for load in loads],
+        "gate": cluster_reactions.GATE,
+    }
+    publish("cluster-reactions", out, about, settings, rows, details)
+
+
+@click.command("cluster-latency")
+@seconds_option
+@rounds_option
+@click.option(
+    "--rate",
+    type=click.FloatRange(1, 20_000),
+    default=3000,
+    show_default=True,
+    help="Comments a second of half load: about half of what cluster-ingest reaches.",
+)
+@click.option(
+    "--idle-seconds",
+    type=click.FloatRange(1, 120),
+    default=40,
+    show_default=True,
+    help="Time of the idle measurement, at 5 comments a second.",
+)
+@click.option("--viewers", type=click.IntRange(1, 19_000), default=10, show_default=True)
+@out_option
+def latency(
+    seconds: float, rounds: int, rate: float, idle_seconds: float, viewers: int, out: Path
+) -> None:
+    """Time from a post to the screen, beside Kafka's own."""
+    about = machine.describe()
+    idle = cluster_latency.Leg(cluster_latency.IDLE, idle_seconds)
+    half = cluster_latency.Leg(rate, seconds)
+    legs = (idle, half, cluster_latency.Leg(rate, seconds, tick_min=SHORT_TICK))
+    with _running(seconds=seconds) as (run, cluster):
+        rows, details = cluster_latency.measure(
+            run, cluster, rounds=rounds, legs=legs, viewers=viewers
+        )
+    settings = {"legs": [(leg.rate, leg.seconds, leg.tick_min) for leg in legs], "viewers": viewers}
+    publish("cluster-latency", out, about, settings, rows, details)
+
+
+@click.command("cluster-page")
+@seconds_option
+@rounds_option
+@out_option
+def page(seconds: float, rounds: int, out: Path) -> None:
+    """One page of comments from a broker's memory, Redis and Cassandra."""
+    about = machine.describe()
+    with _running(seconds=seconds) as (run, cluster):
+        rows, details = cluster_page.measure(run, cluster, rounds=rounds, connections=(1, WRITERS))
+    settings = {"seconds": seconds, "rounds": rounds, "comments": cluster_page.COMMENTS}
+    publish("cluster-page", out, about, settings, rows, details)
+
+
+COMMANDS = (ingest, reactions, latency, page)
