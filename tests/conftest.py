@@ -14,7 +14,10 @@ from groundswell import cext
 MAY_BLOCK = {
     "groundswell/server/pages.py": {"page_routes"},  # reads the page once, at the start
     "groundswell/accounts/migrate.py": {"upgrade"},  # runs on a loop and a thread of its own
-    "groundswell/accounts/engine.py": {"make_engine"},  # SQLAlchemy makes the path absolute
+    "groundswell/accounts/engine.py": {
+        "make_engine",  # SQLAlchemy makes the path absolute
+        "_connect_postgresql",  # asyncpg looks for ~/.pgpass and ~/.postgresql
+    },
 }
 
 # A busy shared machine says nothing about our code by being slow.

@@ -14,16 +14,24 @@ from groundswell.broker import routes as live
 from groundswell.broker.plane import PlaneStatistics
 from groundswell.broker.reader import ReaderStatistics
 from groundswell.cache.memory import CacheStatistics
+from groundswell.cache.redis_cache import RedisStatistics
 from groundswell.cli import cli
 from groundswell.config import docs
 from groundswell.contract.close_codes import CLOSE_CODES
 from groundswell.contract.problems import PROBLEMS
 from groundswell.contract.statistics import GROWS
 from groundswell.ingest import routes as write
+from groundswell.ingest.append import AppendStatistics
+from groundswell.log.control import ControlStatistics
+from groundswell.log.kafka_producer import ProducerStatistics
 from groundswell.log.requests import LogStatistics
+from groundswell.persist.cassandra_store import CassandraStatistics
 from groundswell.persist.projection import ProjectionStatistics
 from groundswell.persist.sqlite_store import StoreStatistics
-from groundswell.roles import PersistLag
+from groundswell.roles.durable_path import PersistLag
+from groundswell.server.latency import AnswerStatistics
+from groundswell.server.readiness import EngineStatistics
+from groundswell.supervisor.overview import WorkersStatistics
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -31,9 +39,14 @@ STATISTICS = {
     "plane": (PlaneStatistics,),
     "reader": (ReaderStatistics,),
     "persist": (ProjectionStatistics, PersistLag),
-    "log": (LogStatistics,),
-    "store": (StoreStatistics,),
-    "cache": (CacheStatistics,),
+    "log": (LogStatistics, ProducerStatistics),
+    "store": (StoreStatistics, CassandraStatistics),
+    "cache": (CacheStatistics, RedisStatistics),
+    "control": (ControlStatistics,),
+    "gate": (AppendStatistics,),
+    "http": (AnswerStatistics,),
+    "engine": (EngineStatistics,),
+    "workers": (WorkersStatistics,),
 }
 
 
@@ -105,7 +118,7 @@ def test_every_close_code_and_problem_is_documented_with_what_to_do() -> None:
 
 def test_the_routes_of_the_protocol_are_those_of_the_server() -> None:
     """None is missing, none is invented."""
-    rows = re.findall(r"^\| `(GET|POST|DELETE) (/live/[^`?]+)", text_of("docs/protocol.md"), re.M)
+    rows = re.findall(r"^\| `(GET|POST|PUT|DELETE) (/[^`?]+)", text_of("docs/protocol.md"), re.M)
     assert set(rows) == api_routes()
 
 
@@ -207,6 +220,7 @@ def test_every_metric_is_explained_to_operators(prefix: str) -> None:
         for field, hint in get_type_hints(record, include_extras=True).items():
             if field != "projection":  # a label
                 grows = GROWS in getattr(hint, "__metadata__", ())
-                names.add(f"groundswell_{prefix}_{field}{'_total' if grows else ''}")
+                name = field.partition("_by_")[0]
+                names.add(f"groundswell_{prefix}_{name}{'_total' if grows else ''}")
     found = set(re.findall(rf"`(groundswell_{prefix}_\w+)", text_of("docs/operations.md")))
     assert found == names

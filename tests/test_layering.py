@@ -24,9 +24,6 @@ ALLOWED = {
 }
 LINES_MAX = 400
 POLL_SECONDS_MAX = 0.05
-LONGER_FOR_A_REASON = {
-    "roles.py": "the one file that wires a process reads best as one",
-}
 
 
 def sources() -> list[Path]:
@@ -77,7 +74,7 @@ def test_no_file_is_too_long_to_read() -> None:
         for path in sources()
         if (lines := len(path.read_text().splitlines())) > LINES_MAX
     }
-    assert long.keys() - LONGER_FOR_A_REASON.keys() == set(), long
+    assert not long, long
 
 
 def test_tests_wait_for_conditions_and_never_for_durations() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.acceptance.harness.bystander import undisturbed
-from tests.acceptance.harness.client import Answer, Client, connect, problem_of
-from tests.acceptance.harness.deployment import SECRET, Embedded, mint, resident_kib
+from tests.acceptance.harness.client import Answer, Client, connect, problem_of, refused_by_proxy
+from tests.acceptance.harness.deployment import SECRET, Deployment, mint
 
 pytestmark = pytest.mark.stack
 
@@ -21,7 +21,7 @@ NO_ID = "not-an-id"
 
 
 @pytest.fixture
-async def client(shared: Embedded) -> AsyncIterator[Client]:
+async def client(shared: Deployment) -> AsyncIterator[Client]:
     """A client, with a bystander on the same server who must not notice the test."""
     async with connect(shared) as client, undisturbed(shared, client, "bystander"):
         yield client
@@ -136,6 +136,8 @@ async def post(
 def check(answer: Answer, bad: Bad) -> None:
     """Check status, form and code of a refusal."""
     assert answer.status in bad.statuses, (bad.name, answer.status, answer.body)
+    if refused_by_proxy(answer):
+        return
     code = problem_of(answer)
     assert bad.code in {None, code}, (bad.name, answer.body)
     assert b"Traceback" not in answer.body
@@ -150,16 +152,16 @@ async def test_a_bad_comment_is_refused_with_its_reason(
     assert await client.comments(video) == []
 
 
-async def test_bad_bodies_leave_no_memory_behind(shared: Embedded, client: Client) -> None:
+async def test_bad_bodies_leave_no_memory_behind(shared: Deployment, client: Client) -> None:
     """Many large or deep bodies do not grow the process."""
     large = [bad for bad in BODIES if len(bad.body) > 4 * KIB]
     for bad in large:
         check(await post(client, "/live/memory/comments", bad), bad)
-    before = resident_kib(shared.process.pid)
+    before = shared.memory_kib()
     for _ in range(10):
         for bad in large:
             check(await post(client, "/live/memory/comments", bad), bad)
-    assert resident_kib(shared.process.pid) - before < GROWTH_KIB
+    assert shared.memory_kib() - before < GROWTH_KIB
 
 
 @pytest.mark.parametrize("name", TOKENS)

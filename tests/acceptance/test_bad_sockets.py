@@ -9,7 +9,7 @@ from groundswell.contract import close_codes
 from tests.acceptance.harness.bystander import undisturbed
 from tests.acceptance.harness.client import Client, connect
 from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import Embedded, mint, resident_kib
+from tests.acceptance.harness.deployment import Deployment, mint
 from tests.acceptance.harness.viewers import SocketStream, Viewer
 from tests.acceptance.harness.wire import BINARY, CLOSE, PING, PONG, TEXT, Wire, frame
 
@@ -23,7 +23,7 @@ CONTINUATION = 0x0
 
 
 @pytest.fixture
-async def client(shared: Embedded) -> AsyncIterator[Client]:
+async def client(shared: Deployment) -> AsyncIterator[Client]:
     """A client, with a bystander on the same server who must not notice the test."""
     async with connect(shared) as client, undisturbed(shared, client, "bystander"):
         yield client
@@ -78,7 +78,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("name", FRAMES)
 async def test_a_frame_that_breaks_the_rules_closes_with_its_code(
-    shared: Embedded, client: Client, video: str, name: str
+    shared: Deployment, client: Client, video: str, name: str
 ) -> None:
     """The close code of RFC 6455 section 7.4.1, for this viewer only."""
     data, code = FRAMES[name]
@@ -121,7 +121,7 @@ MESSAGES = {
 
 @pytest.mark.parametrize("name", MESSAGES)
 async def test_a_message_that_is_not_understood_is_answered(
-    shared: Embedded, client: Client, video: str, name: str
+    shared: Deployment, client: Client, video: str, name: str
 ) -> None:
     """`error` with a code of the table; the stream goes on, and nothing was stored."""
     async with await Wire.open(shared) as wire:
@@ -138,7 +138,7 @@ async def test_a_message_that_is_not_understood_is_answered(
 
 
 async def test_bad_messages_without_end_are_not_listened_to(
-    shared: Embedded, client: Client, video: str
+    shared: Deployment, client: Client, video: str
 ) -> None:
     """Message after message of rubbish ends in 4502."""
     async with await Wire.open(shared) as wire:
@@ -156,7 +156,7 @@ async def test_a_flood_is_closed(deploy: Deploy) -> None:
         assert await wire.close_code() == close_codes.FLOOD.code
 
 
-async def test_writing_over_a_socket_needs_a_token(shared: Embedded, video: str) -> None:
+async def test_writing_over_a_socket_needs_a_token(shared: Deployment, video: str) -> None:
     """No token, a bad one, one of another video: `error` or a close that says why."""
     refusals = {"token_missing", "token_invalid", "token_expired", "wrong_video"}
     async with connect(shared) as client, await Wire.open(shared) as wire:
@@ -256,7 +256,7 @@ HANDSHAKES = {
 
 @pytest.mark.parametrize("name", HANDSHAKES)
 async def test_a_bad_handshake_is_a_problem(
-    shared: Embedded, client: Client, video: str, name: str
+    shared: Deployment, client: Client, video: str, name: str
 ) -> None:
     """400 or 426 with a problem body."""
     async with await Wire.open(shared) as wire:
@@ -266,7 +266,7 @@ async def test_a_bad_handshake_is_a_problem(
 
 
 async def test_a_bad_position_is_refused_at_the_door(
-    shared: Embedded, client: Client, video: str
+    shared: Deployment, client: Client, video: str
 ) -> None:
     """A text that is no position: 400, before anything is sent."""
     for position in ("x", "-1", "9f:1", "0123456789abcdef:99999999999999999999", "%00"):
@@ -276,10 +276,10 @@ async def test_a_bad_position_is_refused_at_the_door(
 
 
 async def test_a_dribbled_frame_and_endless_fragments_cost_no_memory(
-    shared: Embedded, client: Client, video: str
+    shared: Deployment, client: Client, video: str
 ) -> None:
     """Bytes one by one, and fragments without an end: bounded, closed, nobody notices."""
-    before = resident_kib(shared.process.pid)
+    before = shared.memory_kib()
     async with await Wire.open(shared) as wire:
         assert (await wire.upgrade(video)).status == 101
         whole = frame(b'{"type":"pong"}', opcode=TEXT)
@@ -289,11 +289,11 @@ async def test_a_dribbled_frame_and_endless_fragments_cost_no_memory(
         await wire.send(frame(b"", opcode=CONTINUATION, fin=0) * 100_000)
         code = await wire.close_code()
         assert code in {PROTOCOL_ERROR, TOO_BIG, close_codes.FLOOD.code}
-    assert resident_kib(shared.process.pid) - before < 16 * 1024
+    assert shared.memory_kib() - before < 16 * 1024
 
 
 async def test_pings_are_answered_between_fragments(
-    shared: Embedded, client: Client, video: str
+    shared: Deployment, client: Client, video: str
 ) -> None:
     """RFC 6455 section 5.4: a control frame may stand inside a fragmented message."""
     async with await Wire.open(shared) as wire:
@@ -308,7 +308,7 @@ async def test_pings_are_answered_between_fragments(
 
 
 async def test_a_reader_that_never_reads_holds_nobody_up(
-    shared: Embedded, client: Client, video: str
+    shared: Deployment, client: Client, video: str
 ) -> None:
     """It is skipped or closed; a viewer beside it sees everything in one piece."""
     async with await Wire.open(shared) as wire, Viewer(shared, video) as beside:
@@ -319,7 +319,7 @@ async def test_a_reader_that_never_reads_holds_nobody_up(
         assert len(beside.seen.segments) == 1
 
 
-async def test_a_goodbye_is_answered(shared: Embedded, video: str) -> None:
+async def test_a_goodbye_is_answered(shared: Deployment, video: str) -> None:
     """A client's close frame comes back, and the connection ends."""
     stream = await SocketStream.open(shared, video, None)
     await stream.connection.close(1000)

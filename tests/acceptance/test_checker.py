@@ -62,7 +62,7 @@ def test_a_doubled_row_and_a_doubled_ref_are_found() -> None:
     assert len(lost_or_doubled(history, "a", "b", "b")) == 2
     twice = [("a", "ref-a"), ("b", "ref-b"), ("z", "ref-b")]
     sent = history.acknowledged("v")
-    assert checker.lost_or_doubled(sent, twice, deleted=()) == ["ref ref-b is there 2 times"]
+    assert checker.lost_or_doubled(sent, twice, deleted=()) == ["I2 ref ref-b is there 2 times"]
 
 
 def test_a_deleted_comment_that_is_still_there_is_found() -> None:

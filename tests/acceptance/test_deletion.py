@@ -5,10 +5,9 @@ import json
 
 import pytest
 
-from tests.acceptance.harness import stores
 from tests.acceptance.harness.client import connect
-from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deploying import Deploy, DeployEmbedded
+from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.viewers import EventStream, SocketStream, Viewer
 from tests.acceptance.harness.waiting import wait_until
 from tests.acceptance.harness.wire import CLOSE, Wire
@@ -20,7 +19,7 @@ TEXT = "something-that-must-go"
 
 @pytest.mark.parametrize("transport", [SocketStream, EventStream])
 async def test_a_deleted_text_is_never_sent_again(
-    shared: Embedded, video: str, transport: type[SocketStream] | type[EventStream]
+    shared: Deployment, video: str, transport: type[SocketStream] | type[EventStream]
 ) -> None:
     """Viewers are told; welcome, resume from before, and GET no longer have it."""
     async with connect(shared) as client, Viewer(shared, video, transport=transport) as viewer:
@@ -53,10 +52,10 @@ async def test_a_deleted_text_is_never_sent_again(
 
 async def test_a_slow_viewer_never_gets_a_text_that_was_deleted_meanwhile(deploy: Deploy) -> None:
     """What waits in the ring for a viewer that does not read is rewritten, too."""
-    server = deploy(room_ring_time="60", room_ring_bytes=str(16 << 20))
+    server = deploy(room_ring_time="60", room_ring_bytes=str(16 << 20), stream_ping_interval="600")
     async with (
         connect(server) as client,
-        await Wire.open(server, receive_bytes=4096) as slow,
+        await Wire.open(server.entrance, receive_bytes=4096) as slow,
         Viewer(server, "slow") as viewer,
     ):
         assert (await slow.upgrade("slow")).status == 101
@@ -77,20 +76,17 @@ async def test_a_slow_viewer_never_gets_a_text_that_was_deleted_meanwhile(deploy
         assert viewer.ended is None
 
 
-async def test_a_deleted_text_leaves_the_store(deploy: Deploy) -> None:
+@pytest.mark.embedded_only("reads the bytes of SQLite's files")
+async def test_a_deleted_text_leaves_the_store(deploy: DeployEmbedded) -> None:
     """No file of the comment store holds the bytes once the server has stopped."""
     server = deploy()
     async with connect(server) as client:
         comment = (await client.post_comment("erased", "ada", TEXT)).json()["commentID"]
-        await wait_until(
-            lambda: stores.stored_comments(server.data, "erased"), within=10, what="a row"
-        )
+        await wait_until(lambda: server.stores.comments("erased"), within=10, what="a row")
         assert (await client.delete_comment("erased", comment)).status == 200
-        await wait_until(
-            lambda: not stores.stored_comments(server.data, "erased"), within=10, what="no row"
-        )
+        await wait_until(lambda: not server.stores.comments("erased"), within=10, what="no row")
     assert await asyncio.to_thread(server.terminate) == 0
-    assert stores.files_with(server.data, TEXT) == []
+    assert server.stores.files_with(TEXT) == []
 
 
 async def test_a_deletion_holds_after_a_kill_and_with_the_store_behind(deploy: Deploy) -> None:
@@ -105,13 +101,11 @@ async def test_a_deletion_holds_after_a_kill_and_with_the_store_behind(deploy: D
         await asyncio.to_thread(server.start)
         assert [one["commentID"] for one in await client.comments("behind")] == [kept]
         await asyncio.to_thread(server.resume_persist)
-        await wait_until(
-            lambda: stores.stored_comments(server.data, "behind"), within=10, what="the row"
-        )
+        await wait_until(lambda: server.stores.comments("behind"), within=10, what="the row")
         assert [one["commentID"] for one in await client.comments("behind")] == [kept]
 
 
-async def test_only_moderators_delete(shared: Embedded, video: str) -> None:
+async def test_only_moderators_delete(shared: Deployment, video: str) -> None:
     """Not even the author; an admin may, and twice is as good as once."""
     async with connect(shared) as client:
         comment = (await client.post_comment(video, "ada", "mine")).json()["commentID"]

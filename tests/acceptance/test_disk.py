@@ -8,8 +8,8 @@ import pytest
 
 from tests.acceptance.harness.audit import audit
 from tests.acceptance.harness.client import Answer, Client, connect, problem_of
-from tests.acceptance.harness.deploying import Deploy, Figure
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deploying import DeployEmbedded, Figure
+from tests.acceptance.harness.embedded import Embedded
 from tests.acceptance.harness.history import History
 from tests.acceptance.harness.scale import seeded
 from tests.acceptance.harness.viewers import SocketStream, Viewer
@@ -17,7 +17,10 @@ from tests.acceptance.harness.waiting import wait_for_result, wait_until
 from tests.acceptance.harness.writers import Population, Writer
 from tests.faults.shim import Shim
 
-pytestmark = pytest.mark.stack
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.embedded_only("faults of the disk below SQLite's files"),
+]
 
 REFUSED_WITHIN_S = 1.0
 RECOVERS_WITHIN_S = 5.0
@@ -63,7 +66,7 @@ async def recovery(client: Client, writer: Writer, video: str) -> float:
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_writes_are_refused_and_reading_goes_on_until_there_is_space(
-    deploy: Deploy, figure: Figure, fault: str
+    deploy: DeployEmbedded, figure: Figure, fault: str
 ) -> None:
     """507 or 503 with `Retry-After`; viewers and GET live on; it recovers by itself."""
     server = deploy(shim=True)
@@ -104,7 +107,9 @@ async def test_writes_are_refused_and_reading_goes_on_until_there_is_space(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_fault_under_load_loses_nothing_acknowledged(deploy: Deploy, fault: str) -> None:
+async def test_a_fault_under_load_loses_nothing_acknowledged(
+    deploy: DeployEmbedded, fault: str
+) -> None:
     """Before, during and after: every acknowledgement holds, and after a kill, too."""
     server = deploy(shim=True)
     shim = shim_of(server)
@@ -129,7 +134,7 @@ async def test_a_fault_under_load_loses_nothing_acknowledged(deploy: Deploy, fau
         assert await audit(server, client, history, "load") == []
 
 
-async def test_a_start_on_a_read_only_folder_is_refused_clearly(deploy: Deploy) -> None:
+async def test_a_start_on_a_read_only_folder_is_refused_clearly(deploy: DeployEmbedded) -> None:
     """It ends at once, with an error that names the folder."""
     server = deploy(start=False, shim=True)
     shim_of(server).make_read_only()
@@ -138,7 +143,7 @@ async def test_a_start_on_a_read_only_folder_is_refused_clearly(deploy: Deploy) 
     assert str(server.data) in server.output()
 
 
-async def test_a_failed_sync_is_never_followed_by_a_false_answer(deploy: Deploy) -> None:
+async def test_a_failed_sync_is_never_followed_by_a_false_answer(deploy: DeployEmbedded) -> None:
     """EIO once: that commit is not acknowledged, and what is acknowledged later survives."""
     server = deploy(shim=True)
     shim = shim_of(server)
@@ -163,7 +168,7 @@ async def test_a_failed_sync_is_never_followed_by_a_false_answer(deploy: Deploy)
         assert await audit(server, client, history, "eio") == []
 
 
-async def test_syncs_that_keep_failing_make_the_server_unready(deploy: Deploy) -> None:
+async def test_syncs_that_keep_failing_make_the_server_unready(deploy: DeployEmbedded) -> None:
     """While nothing can be made durable nothing is acknowledged, and readiness says so."""
     server = deploy(shim=True)
     shim = shim_of(server)
@@ -184,7 +189,7 @@ async def test_syncs_that_keep_failing_make_the_server_unready(deploy: Deploy) -
 
 
 async def test_a_slow_disk_delays_answers_and_not_the_event_loop(
-    deploy: Deploy, figure: Figure
+    deploy: DeployEmbedded, figure: Figure
 ) -> None:
     """Syncs stall: answers wait for them, GETs and viewers of other things do not."""
     stall_s = 1.0

@@ -4,19 +4,24 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.harness import stores
 from tests.acceptance.harness.client import connect
-from tests.acceptance.harness.deploying import Deploy, Figure
+from tests.acceptance.harness.deploying import DeployEmbedded, Figure
 from tests.acceptance.harness.scale import scaled, seeded
+from tests.acceptance.harness.sqlite_stores import LOG_FILES
 from tests.acceptance.harness.viewers import Viewer
 from tests.acceptance.harness.waiting import wait_until
 from tests.acceptance.harness.writers import Population
 from tests.faults.shim import judge_durability
 
-pytestmark = pytest.mark.stack
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.embedded_only("the shim watches the log's file; Kafka has an acks=all of its own"),
+]
 
 
-async def test_every_answer_comes_after_its_fdatasync(deploy: Deploy, figure: Figure) -> None:
+async def test_every_answer_comes_after_its_fdatasync(
+    deploy: DeployEmbedded, figure: Figure
+) -> None:
     """Between the write of a comment to the log and any byte that names it lies a sync."""
     server = deploy(shim=True)
     async with connect(server) as client, Viewer(server, "durable"):
@@ -31,7 +36,7 @@ async def test_every_answer_comes_after_its_fdatasync(deploy: Deploy, figure: Fi
 
     assert server.shim is not None
     trace = server.shim.trace()
-    verdict = judge_durability(trace, log_files=stores.LOG_FILES)
+    verdict = judge_durability(trace, log_files=LOG_FILES)
     assert verdict.too_early == [], "an id left by a socket before its record was synced"
     assert verdict.never_written == []
     acknowledged = {one.comment_id for one in population.history.acknowledged("durable")}

@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.acceptance.harness import stores
 from tests.acceptance.harness.client import connect
 from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.viewers import Viewer
 from tests.acceptance.harness.waiting import wait_until
 from tests.acceptance.harness.wire import Wire
@@ -15,7 +14,7 @@ from tests.acceptance.harness.wire import Wire
 pytestmark = pytest.mark.stack
 
 
-async def test_a_repeated_key_gives_the_same_answer(shared: Embedded, video: str) -> None:
+async def test_a_repeated_key_gives_the_same_answer(shared: Deployment, video: str) -> None:
     """Eight at once are one comment, for viewers too; another user's key is another key."""
     async with connect(shared) as client, Viewer(shared, video) as viewer:
         answers = await asyncio.gather(
@@ -31,7 +30,7 @@ async def test_a_repeated_key_gives_the_same_answer(shared: Embedded, video: str
         assert len(viewer.seen.shown) == 2
 
 
-async def test_a_key_and_a_ref_are_the_same_thing(shared: Embedded, video: str) -> None:
+async def test_a_key_and_a_ref_are_the_same_thing(shared: Deployment, video: str) -> None:
     """What was posted with a key is not posted again over a socket with that `ref`."""
     async with connect(shared) as client, await Wire.open(shared) as wire:
         posted = await client.post_comment(video, "ada", "once", key="r1")
@@ -44,7 +43,7 @@ async def test_a_key_and_a_ref_are_the_same_thing(shared: Embedded, video: str) 
         assert comment["ref"] == "r1"
 
 
-async def test_a_key_names_one_text(shared: Embedded, video: str) -> None:
+async def test_a_key_names_one_text(shared: Deployment, video: str) -> None:
     """The same key for another text is a mistake of the client, and is said to be one."""
     async with connect(shared) as client:
         await client.post_comment(video, "ada", "one", key="k")
@@ -65,7 +64,5 @@ async def test_a_key_is_remembered_over_a_kill(deploy: Deploy) -> None:
         assert again.json() == first.json()
         assert again.position == first.position
         assert len(await client.comments("retried")) == 1
-        await wait_until(
-            lambda: stores.stored_comments(server.data, "retried"), within=10, what="a row"
-        )
-        assert len(stores.stored_comments(server.data, "retried")) == 1
+        await wait_until(lambda: server.stores.comments("retried"), within=10, what="a row")
+        assert len(server.stores.comments("retried")) == 1

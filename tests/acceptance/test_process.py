@@ -10,15 +10,11 @@ import pytest
 from groundswell.contract import close_codes
 from tests.acceptance.harness.audit import audit
 from tests.acceptance.harness.client import connect
-from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import (
-    SECRET,
-    Embedded,
-    fetch_status,
-    free_ports,
-    run_command,
-)
+from tests.acceptance.harness.deploying import Deploy, DeployEmbedded
+from tests.acceptance.harness.deployment import SECRET, Deployment, free_ports
+from tests.acceptance.harness.embedded import Embedded
 from tests.acceptance.harness.scale import seeded
+from tests.acceptance.harness.server_process import fetch_status, run_command
 from tests.acceptance.harness.viewers import EventStream, Viewer
 from tests.acceptance.harness.waiting import wait_until
 from tests.acceptance.harness.writers import Population
@@ -26,7 +22,8 @@ from tests.acceptance.harness.writers import Population
 pytestmark = pytest.mark.stack
 
 
-async def test_a_second_server_on_a_data_folder_is_refused(deploy: Deploy) -> None:
+@pytest.mark.embedded_only("only embedded engines have a folder to lock")
+async def test_a_second_server_on_a_data_folder_is_refused(deploy: DeployEmbedded) -> None:
     """It exits with an error that names the folder; the first goes on undisturbed."""
     server = deploy()
     port, internal_port = free_ports(2)
@@ -44,7 +41,8 @@ async def test_a_second_server_on_a_data_folder_is_refused(deploy: Deploy) -> No
         assert (await client.post_comment("v", "ada", "still here")).status == 201
 
 
-async def test_a_taken_port_is_said_clearly(deploy: Deploy) -> None:
+@pytest.mark.embedded_only("the command, whatever the engines")
+async def test_a_taken_port_is_said_clearly(deploy: DeployEmbedded) -> None:
     """Another folder, the same port: an error that names the port."""
     server = deploy()
     second = await asyncio.to_thread(
@@ -59,7 +57,8 @@ async def test_a_taken_port_is_said_clearly(deploy: Deploy) -> None:
     assert "Traceback" not in second.stdout + second.stderr
 
 
-async def test_sigterm_drains(deploy: Deploy) -> None:
+@pytest.mark.embedded_only("of one process; tests/cluster drains one broker of two")
+async def test_sigterm_drains(deploy: DeployEmbedded) -> None:
     """Not ready at once, viewers told to come back (4000), what was accepted kept, exit 0."""
     server = deploy(server_drain_time="2")
     async with connect(server) as client:
@@ -69,7 +68,7 @@ async def test_sigterm_drains(deploy: Deploy) -> None:
         everybody = [*viewers, events]
         for viewer in everybody:
             await viewer.open()
-        server.process.send_signal(signal.SIGTERM)
+        server.send(signal.SIGTERM)
         await wait_until(
             lambda: fetch_status(f"{server.internal_url}/ready")[0] == 503 or not server.alive(),
             within=2,
@@ -122,22 +121,24 @@ async def test_viewers_resume_after_a_drain(deploy: Deploy) -> None:
         await viewer.cut()
 
 
+@pytest.mark.embedded_only("of one process, whatever its roles")
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
-async def test_a_second_signal_ends_a_drain_at_once(deploy: Deploy, first: int) -> None:
+async def test_a_second_signal_ends_a_drain_at_once(deploy: DeployEmbedded, first: int) -> None:
     """Whoever asks twice does not wait for the drain time."""
     server = deploy(server_drain_time="60")
-    async with Viewer(server, "impatient"):
-        server.process.send_signal(first)
+    # The first viewer is closed at once, the second after half of the time.
+    async with Viewer(server, "impatient"), Viewer(server, "impatient"):
+        server.send(first)
         await wait_until(
             lambda: fetch_status(f"{server.internal_url}/ready")[0] == 503,
             within=2,
             what="unreadiness",
         )
-        server.process.send_signal(signal.SIGTERM)
+        server.send(signal.SIGTERM)
         await wait_until(lambda: not server.alive(), within=1.5, what="the end")
 
 
-async def test_health_and_metrics_are_on_the_internal_port_only(shared: Embedded) -> None:
+async def test_health_and_metrics_are_on_the_internal_port_only(shared: Deployment) -> None:
     """The public port knows neither."""
     for path in ("health", "ready", "metrics"):
         assert fetch_status(f"{shared.internal_url}/{path}")[0] == 200
@@ -145,7 +146,7 @@ async def test_health_and_metrics_are_on_the_internal_port_only(shared: Embedded
     assert "groundswell" in fetch_status(f"{shared.internal_url}/metrics")[1]
 
 
-async def test_token_create_prints_the_token_alone(shared: Embedded) -> None:
+async def test_token_create_prints_the_token_alone(shared: Deployment) -> None:
     """One line on standard output, and the server accepts it."""
     result = await asyncio.to_thread(
         run_command,
@@ -167,7 +168,8 @@ async def test_token_create_prints_the_token_alone(shared: Embedded) -> None:
         assert answer.status == 201
 
 
-async def test_without_a_secret_only_loopback_is_served(deploy: Deploy) -> None:
+@pytest.mark.embedded_only("the command, whatever the engines")
+async def test_without_a_secret_only_loopback_is_served(deploy: DeployEmbedded) -> None:
     """A development secret is made once in the data folder; asking for more is refused."""
     server = deploy(start=False)
     environment = {k: v for k, v in server.environment().items() if k != "GROUNDSWELL_AUTH_SECRET"}
@@ -181,7 +183,8 @@ async def test_without_a_secret_only_loopback_is_served(deploy: Deploy) -> None:
     assert "auth.secret" in refused.stdout + refused.stderr
 
 
-async def test_unknown_options_are_errors(deploy: Deploy) -> None:
+@pytest.mark.embedded_only("the command, whatever the engines")
+async def test_unknown_options_are_errors(deploy: DeployEmbedded) -> None:
     """A misspelt option in the environment stops the start and is named."""
     server = deploy(start=False)
     environment = server.environment() | {"GROUNDSWELL_ROOM_TICK_MINIMUM": "1"}
@@ -192,7 +195,7 @@ async def test_unknown_options_are_errors(deploy: Deploy) -> None:
     assert "tick_minimum" in (result.stdout + result.stderr).lower()
 
 
-async def test_no_secret_is_ever_printed(shared: Embedded) -> None:
+async def test_no_secret_is_ever_printed(shared: Deployment) -> None:
     """Neither the log nor `config show` knows what the secret is."""
     result = await asyncio.to_thread(
         run_command, "config", "show", environment=shared.environment()
@@ -201,6 +204,7 @@ async def test_no_secret_is_ever_printed(shared: Embedded) -> None:
     assert SECRET not in result.stdout + result.stderr + shared.output()
 
 
+@pytest.mark.embedded_only("the cluster's secrets are in its configuration")
 async def test_files_with_secrets_are_the_owners_only(shared: Embedded) -> None:
     """Nothing in the data folder can be read by others where it holds a secret."""
     for path in shared.data.rglob("*secret*"):

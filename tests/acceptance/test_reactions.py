@@ -8,7 +8,7 @@ from tests.acceptance.harness import checker
 from tests.acceptance.harness.audit import CONVERGES_WITHIN_S, audit
 from tests.acceptance.harness.client import Client, connect
 from tests.acceptance.harness.deploying import Deploy, Figure
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.history import PLURALS, History
 from tests.acceptance.harness.scale import scaled, seeded
 from tests.acceptance.harness.viewers import Viewer
@@ -29,7 +29,7 @@ async def make_comments(client: Client, history: History, video: str, count: int
 
 @pytest.mark.timeout(600)
 async def test_toggles_of_many_users_add_up_everywhere(
-    shared: Embedded, video: str, figure: Figure
+    shared: Deployment, video: str, figure: Figure
 ) -> None:
     """Live totals, GET, rows and stated totals all equal a recount of what was acknowledged."""
     history = History()
@@ -69,7 +69,7 @@ async def test_toggles_of_many_users_add_up_everywhere(
     figure("hearts", hearts)
 
 
-async def test_an_answer_counts_the_callers_own_reaction(shared: Embedded, video: str) -> None:
+async def test_an_answer_counts_the_callers_own_reaction(shared: Deployment, video: str) -> None:
     """The count in an answer is right at once: set, replaced, taken back, by HTTP and socket."""
     async with connect(shared) as client:
         history = History()
@@ -90,7 +90,7 @@ async def test_an_answer_counts_the_callers_own_reaction(shared: Embedded, video
             assert answer.json() == {"status": "success", "reactionCount": expected | counts}
 
 
-async def test_totals_missed_during_a_cut_are_caught_up(shared: Embedded, video: str) -> None:
+async def test_totals_missed_during_a_cut_are_caught_up(shared: Deployment, video: str) -> None:
     """A viewer that resumes ends at the same totals as one that never left."""
     async with connect(shared) as client, Viewer(shared, video) as viewer:
         history = History()

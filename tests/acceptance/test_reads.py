@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.harness.audit import audit
 from tests.acceptance.harness.client import connect
 from tests.acceptance.harness.deploying import Deploy, Figure
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.history import History, Sent
 from tests.acceptance.harness.scale import scaled, seeded
 from tests.acceptance.harness.writers import Writer
@@ -50,7 +50,7 @@ async def test_a_comment_is_read_right_after_its_201_with_persist_paused(
             assert await audit(server, reading, history, video) == []
 
 
-async def test_pages_follow_each_other_without_a_gap(shared: Embedded, video: str) -> None:
+async def test_pages_follow_each_other_without_a_gap(shared: Deployment, video: str) -> None:
     """`Link` leads through all comments whatever the page size; `limit` is kept."""
     async with connect(shared) as client:
         ids = []
@@ -63,7 +63,7 @@ async def test_pages_follow_each_other_without_a_gap(shared: Embedded, video: st
             assert len(await client.comments(video, f"?limit={limit}")) == min(limit, 12)
 
 
-async def test_since_takes_a_time_or_a_position(shared: Embedded, video: str) -> None:
+async def test_since_takes_a_time_or_a_position(shared: Deployment, video: str) -> None:
     """A time includes its own millisecond, a position the comments after it."""
     async with connect(shared) as client:
         answers = [await client.post_comment(video, "ada", f"comment {i}") for i in range(4)]
@@ -74,7 +74,7 @@ async def test_since_takes_a_time_or_a_position(shared: Embedded, video: str) ->
         assert [one["commentText"] for one in by_position] == texts[2:]
 
 
-async def test_replies_are_read_by_their_thread(shared: Embedded, video: str) -> None:
+async def test_replies_are_read_by_their_thread(shared: Deployment, video: str) -> None:
     """GET replies names those of one comment only, in order, page by page."""
     async with connect(shared) as client:
         parent = (await client.post_comment(video, "ada", "parent")).json()["commentID"]

@@ -13,7 +13,7 @@ from groundswell.contract.partition import partition_of
 from tests.acceptance.harness.audit import audit_reads, audit_viewer
 from tests.acceptance.harness.client import Client, connect
 from tests.acceptance.harness.deploying import Deploy, Figure
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.history import History
 from tests.acceptance.harness.scale import scaled, seeded
 from tests.acceptance.harness.viewers import EventStream, SocketStream, Viewer
@@ -144,7 +144,7 @@ async def test_viewers_cut_at_random_see_every_comment_once_and_in_order(
 
 
 async def test_the_position_of_an_answer_is_where_a_stream_goes_on(
-    shared: Embedded, video: str
+    shared: Deployment, video: str
 ) -> None:
     """From the position in a 201 or a GET on, nothing is missed and nothing doubled."""
     async with connect(shared) as client:

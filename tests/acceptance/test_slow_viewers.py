@@ -8,18 +8,19 @@ from groundswell.contract import close_codes
 from tests.acceptance.harness import checker
 from tests.acceptance.harness.client import Client, connect
 from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.viewers import Seen, Viewer
 from tests.acceptance.harness.wire import CLOSE, TEXT, Wire
 
 pytestmark = pytest.mark.stack
 
 RING_BYTES = 64 << 10
+NEVER_S = "600"  # who does not read answers no ping either, and is not to be closed for that
 MANY = 300  # comments of 2 KB: more than ring and buffers hold together
 LONG_TEXT = "\U0001f600" * 500
 
 
-async def fall_behind(server: Embedded, client: Client, slow: Wire, video: str) -> list[str]:
+async def fall_behind(server: Deployment, client: Client, slow: Wire, video: str) -> list[str]:
     """Write more than a viewer that does not read can be kept; return the ids."""
     assert (await slow.upgrade(video)).status == 101
     async with Viewer(server, video) as beside:
@@ -35,16 +36,19 @@ async def fall_behind(server: Embedded, client: Client, slow: Wire, video: str) 
 
 async def test_a_viewer_behind_the_ring_is_told_of_the_gap(deploy: Deploy) -> None:
     """It skips to now with a new `welcome`; before and after that nothing is missing."""
-    server = deploy(room_ring_bytes=str(RING_BYTES))
-    async with connect(server) as client, await Wire.open(server, receive_bytes=4096) as slow:
-        posted = await fall_behind(server, client, slow, "behind")
+    server = deploy(room_ring_bytes=str(RING_BYTES), stream_ping_interval=NEVER_S)
+    async with (
+        connect(server) as client,
+        await Wire.open(server.entrance, receive_bytes=4096) as slow,
+    ):
+        posted = await fall_behind(server, client, slow, "behind-the-ring")
         seen = Seen()
         while posted[-1] not in seen.comments:
             opcode, payload = await slow.read_frame()
             assert opcode != CLOSE, payload
             if opcode == TEXT:
                 seen.take(payload.decode(), reconnected=True)
-        order = [one["commentID"] for one in await client.every_comment("behind")]
+        order = [one["commentID"] for one in await client.every_comment("behind-the-ring")]
         assert order == posted
         assert seen.recovered == [False, False]
         assert checker.gaps(seen.segments, order, deleted=()) == []
@@ -52,8 +56,15 @@ async def test_a_viewer_behind_the_ring_is_told_of_the_gap(deploy: Deploy) -> No
 
 async def test_a_viewer_behind_the_ring_is_closed_where_that_is_wanted(deploy: Deploy) -> None:
     """With `room.slow_viewers = "close"`: 4008, and nothing was missing until then."""
-    server = deploy(room_ring_bytes=str(RING_BYTES), room_slow_viewers="close")
-    async with connect(server) as client, await Wire.open(server, receive_bytes=4096) as slow:
+    server = deploy(
+        room_ring_bytes=str(RING_BYTES),
+        room_slow_viewers="close",
+        stream_ping_interval=NEVER_S,
+    )
+    async with (
+        connect(server) as client,
+        await Wire.open(server.entrance, receive_bytes=4096) as slow,
+    ):
         posted = await fall_behind(server, client, slow, "closed")
         seen = Seen()
         while True:

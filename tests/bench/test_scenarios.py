@@ -22,7 +22,7 @@ def _short(monkeypatch, tools, tmp_path):
 def test_limit_and_naive_deliver_every_comment_to_every_viewer(run):
     """Both report the same deliveries, with CPU, latency and memory."""
     rows, details = fanout.measure(
-        run, viewers=20, rates=[50], servers=["limit", "naive"], tick_ms=20
+        run, viewers=20, rates=[50], servers=["limit", "naive"], tick_ms=20, plane="asyncio"
     )
     assert [row["server"] for row in rows] == ["limit", "naive"]
     for row in rows:

@@ -95,7 +95,7 @@ def test_an_open_loop_does_not_leave_out_what_waited_for_a_stalled_server(
                 threading.Event().wait(STALL)
             connection.send(CREATED)
 
-    saw = write(tools, serving(serve), token_file, connections=1, seconds=0.5, rate=100)
+    saw = write(tools, serving(serve), token_file, connections=1, seconds=1, rate=50)
     assert saw.sent == 50
     assert saw.latency_ms is not None
     assert saw.latency_ms.max >= STALL * 1000
@@ -123,3 +123,32 @@ def test_a_server_that_never_answers_does_not_hold_the_writers(tools, serving, t
     saw = write(tools, serving(serve), token_file, connections=3, seconds=15)
     assert (saw.sent, saw.ok, saw.lost, saw.latency_ms) == (3, 0, 3, None)
     assert saw.seconds < 10
+
+
+def test_every_post_may_have_a_key_of_its_own(tools, serving, token_file):
+    """The keys are fit for the header of the protocol."""
+    keys = []
+
+    def serve(connection):
+        while post := read_post(connection):
+            keys.append(re.search(r"Idempotency-Key: (\S+)", post[0])[1])
+            connection.send(CREATED)
+
+    saw = write(tools, serving(serve), token_file, connections=2, seconds=0.2, keys="yes")
+    assert len(set(keys)) == len(keys) == saw.sent
+    assert all(re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", key) for key in keys)
+
+
+def test_instead_of_posting_it_may_ask(tools, serving, token_file):
+    """A page larger than any answer to a post is read to its end."""
+    page = b"[" + b" " * 20_000 + b"]"
+    heads = []
+
+    def serve(connection):
+        while head := connection.read_head():
+            heads.append(head)
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
+
+    saw = write(tools, serving(serve), token_file, connections=2, seconds=0.2, get="yes")
+    assert saw.statuses == {"200": len(heads)}
+    assert {head.partition("\r\n")[0] for head in heads} == {"GET /live/v/comments HTTP/1.1"}

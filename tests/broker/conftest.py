@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from groundswell.contract.events import EventFlag
 from groundswell.contract.ports.log import Topic
-from groundswell.contract.settings import RoomSettings, Settings
+from groundswell.contract.settings import RoomSettings, Settings, StreamSettings
 from groundswell.log.sqlite_log import SqliteLog
 from groundswell.persist.sqlite_store import SqliteStore
 from tests.broker.harness.author import Author, FakeClock
@@ -104,16 +105,25 @@ def fixture_uplink() -> FakeUplink:
     return FakeUplink()
 
 
+@pytest.fixture(name="plane_kind", params=["asyncio", "native"])
+def fixture_plane_kind(request: pytest.FixtureRequest) -> str:
+    """Which plane a broker has."""
+    if request.param == "native":
+        pytest.importorskip("groundswell.cext._hub", reason="the hub is not built here")
+    return str(request.param)
+
+
 @pytest.fixture(name="make_site")
 async def fixture_make_site(
-    world: World, uplink: FakeUplink
+    world: World, uplink: FakeUplink, plane_kind: str
 ) -> AsyncIterator[Callable[..., Awaitable[Site]]]:
     """Start a broker with these sections of the settings."""
     sites: list[Site] = []
 
-    async def make(**sections: Any) -> Site:
+    async def make(*, stream: StreamSettings | None = None, **sections: Any) -> Site:
         room = RoomSettings(display_rate=0, tick_min=0.0)
-        site = Site(world, uplink, Settings(**{"room": room, **sections}))
+        stream = replace(stream or StreamSettings(), plane=plane_kind, hub_threads=2)
+        site = Site(world, uplink, Settings(stream=stream, **{"room": room, **sections}))
         await site.start()
         sites.append(site)
         return site

@@ -4,18 +4,25 @@ import asyncio
 
 import pytest
 
+from groundswell.contract.control import EVERY_VIDEO, Ban
+from groundswell.contract.events import VERSION, encode
+from groundswell.contract.ports.log import Topic
+
 
 @pytest.fixture(name="dial")
 def fixture_dial(open_wire):
     """Connect a WebSocket to a port and read its welcome."""
 
-    async def dial(port):
+    async def dial(port, *, token=None):
         wire = await open_wire(port)
         wire.writer.write(
             b"GET /live/v/comments/stream HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         )
+        if token is not None:
+            wire.writer.write(f"Authorization: Bearer {token}\r\n".encode())
+        wire.writer.write(b"\r\n")
         await wire.reader.readuntil(b"\r\n\r\n")
         assert (await wire.message())["type"] == "welcome"
         return wire
@@ -52,6 +59,26 @@ async def test_a_lost_partition_sends_viewers_away_and_the_next_find_a_new_room(
     again = await dial(site.port)
     await world.write("hello")
     assert (await again.message())["comments"][0]["commentText"] == "hello"
+
+
+async def test_a_ban_in_the_log_closes_the_streams_of_its_user(site, dial, world, clock):
+    """4503, on every video or on this; the others go on."""
+    ada, bob = await dial(site.port, token="ada"), await dial(site.port, token="bob")
+    nobody = await dial(site.port)
+    for wire, user, video in ((ada, "ada", "v"), (bob, "bob", EVERY_VIDEO)):
+        ban = Ban(VERSION, video, user, None, "mo", clock.wall_ms())
+        await world.log.append(Topic.CONTROL, 0, encode(ban), key=ban.key())
+        assert await wire.close_code() == (4503, "banned")
+    await world.write("hello")
+    assert (await nobody.message())["comments"][0]["commentText"] == "hello"
+
+
+async def test_a_stopped_broker_is_told_of_no_ban(make_site, world):
+    """Nothing holds on to it."""
+    site = await make_site()
+    assert site.control._listeners
+    await site.broker.stop()
+    assert not site.control._listeners
 
 
 async def test_the_end_leaves_no_task(make_site, dial, world):

@@ -138,6 +138,15 @@ async def test_what_is_not_a_stream_is_refused_with_a_problem(dial, changes, sta
     assert "application/problem+json" in head
 
 
+async def test_a_banned_user_gets_no_stream(dial, uplink):
+    """A token in the request says who it is before there is a stream to close."""
+    uplink.banned.add("ada")
+    for shape in ({}, SSE):
+        wire, head = await dial(request(**shape, Authorization="Bearer ada"))
+        assert head.startswith("HTTP/1.1 403 ")
+        assert b'"code":"banned"' in await wire.read_until(b"}")
+
+
 async def test_a_foreign_origin_is_refused(dial, site):
     """A page of somebody else may not connect with its visitors' rights."""
     site.refuses_origins = True

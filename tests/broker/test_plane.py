@@ -1,19 +1,21 @@
 """What every plane must do, over real sockets. A new plane joins by one line in `PLANES`."""
 
 import asyncio
-import json
-import socket
 import time
+from dataclasses import replace
 
 import pytest
 
 from groundswell.broker import asyncio_plane
 from groundswell.broker.asyncio_plane import AsyncioPlane
-from groundswell.broker.frames import Frame, PingFrame
+from groundswell.broker.backlog import Entry
+from groundswell.broker.frames import UpdateFrame
 from groundswell.broker.plane import Variant
 from groundswell.broker.ring import Ring
 from groundswell.contract.close_codes import BY_CODE, NORMAL, SLOW, UNAVAILABLE
+from groundswell.contract.events import EventKind
 from groundswell.contract.settings import StreamSettings
+from tests.broker.harness.hall import Hall, private
 
 
 def make_asyncio_plane(monkeypatch, **arguments):
@@ -21,69 +23,14 @@ def make_asyncio_plane(monkeypatch, **arguments):
     return AsyncioPlane(**arguments)
 
 
-PLANES = {"asyncio": make_asyncio_plane}
+def make_native_plane(monkeypatch, *, settings, **arguments):
+    native_plane = pytest.importorskip("groundswell.broker.native_plane", reason="not built here")
+    monkeypatch.setattr(native_plane, "TICK_SECONDS", 0.005)
+    # Two threads, whatever the machine has: viewers of one room are then on both.
+    return native_plane.NativePlane(settings=replace(settings, hub_threads=2), **arguments)
 
 
-class Accepted(asyncio.Protocol):
-    """A connection right after its handshake, which hands itself over."""
-
-    def __init__(self, hall):
-        self._hall = hall
-
-    def connection_made(self, transport):
-        transport.pause_reading()
-        self._hall.adopt(transport)
-
-
-class Hall:
-    """A plane behind a listening socket, with one ring and its audience."""
-
-    def __init__(self, plane, events, clock, open_wire):
-        self.plane, self.events, self.clock, self._open_wire = plane, events, clock, open_wire
-        self.ring = Ring(seconds=5.0, limit_bytes=1 << 20)
-        self.ring.ping = lambda: PingFrame(f"e:{self.ring.end}")
-        self.passes = []
-        self.audience = plane.audience(self.ring, self.passes.append)
-        self._options = {}
-        self._handles = asyncio.Queue()
-
-    async def start(self):
-        self.plane.start(self.events)
-        loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(lambda: Accepted(self), "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-
-    async def stop(self):
-        self.server.close()
-        await self.plane.stop()
-
-    def adopt(self, transport):
-        self.plane.adopt(transport, begin=self._handles.put_nowait, **self._options)
-
-    async def connect(self, *, variant=Variant.WEBSOCKET, joins=True, private=(), **options):
-        """Connect a client; returns it and its handle."""
-        self._options = {"variant": variant, **options}
-        wire = await self._open_wire(self.port)
-        handle = await self._handles.get()
-        if joins:
-            self.audience.join(handle, self.ring.end, private)
-        return wire, handle
-
-    async def connect_deaf(self):
-        """Connect a client that reads nothing; returns its socket and handle."""
-        self._options = {"variant": Variant.WEBSOCKET}
-        deaf = socket.socket()
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.settimeout(0)
-        await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", self.port))
-        handle = await self._handles.get()
-        self.audience.join(handle, self.ring.end, ())
-        return deaf, handle
-
-    def publish(self, text, size=0):
-        payload = json.dumps({"text": text, "fill": "x" * size}).encode()
-        self.ring.append(Frame(b"update", f"e:{self.ring.end + 1}", payload), self.clock.mono)
-        self.audience.publish()
+PLANES = {"asyncio": make_asyncio_plane, "native": make_native_plane}
 
 
 @pytest.fixture(name="make_hall", params=PLANES)
@@ -111,10 +58,6 @@ async def fixture_hall(make_hall):
     return await make_hall()
 
 
-def private(text):
-    return Frame(b"welcome", "e:0", json.dumps({"text": text}).encode())
-
-
 async def test_a_viewer_gets_its_own_frames_first_and_then_the_ring(hall):
     """From its cursor on, once each and in order."""
     hall.publish("before")
@@ -134,7 +77,34 @@ async def test_a_cursor_in_the_past_catches_up(hall):
     assert (await wire.message())["text"] == "one"
 
 
-async def test_every_viewer_gets_every_frame_and_the_pass_is_reported(hall):
+async def test_a_viewer_of_events_that_comes_later_gets_them_as_such(hall):
+    """Frames that were made for WebSockets alone get their other form."""
+    wire, _ = await hall.connect()
+    hall.publish("zero")
+    hall.publish("one")
+    stream, handle = await hall.connect(variant=Variant.SSE, joins=False)
+    hall.audience.join(handle, 1, ())
+    hall.publish("two")
+    text = await stream.read_until(b"e:3\n")
+    assert text.count(b"event: update") == 2
+    assert b"id: e:2\ndata: " in text
+    assert [(await wire.message())["text"] for _ in range(3)] == ["zero", "one", "two"]
+
+
+async def test_a_deleted_comment_is_cut_for_who_has_not_begun_its_frame(hall):
+    """Who joins later at an old cursor is not sent its text."""
+    first, _ = await hall.connect()
+    secret = Entry(0, 0, EventKind.COMMENT, "c1", None, b'{"commentText":"secret"}', shown=True)
+    hall.ring.append(UpdateFrame("e:1", [secret]), hall.clock.mono)
+    hall.audience.publish()
+    assert (await first.message())["comments"] == [{"commentText": "secret"}]
+    hall.ring.redact("c1")
+    later, handle = await hall.connect(joins=False)
+    hall.audience.join(handle, 0, ())
+    assert "comments" not in await later.message()
+
+
+async def test_every_viewer_gets_every_frame_and_the_pass_is_reported(hall, wait_until):
     """WebSocket and SSE side by side."""
     wires = [(await hall.connect())[0] for _ in range(5)]
     stream, _ = await hall.connect(variant=Variant.SSE)
@@ -142,7 +112,7 @@ async def test_every_viewer_gets_every_frame_and_the_pass_is_reported(hall):
     for wire in wires:
         assert (await wire.message())["text"] == "hello"
     assert b"event: update\nid: e:1\ndata: " in await stream.read_until(b"\n\n")
-    assert len(hall.passes) == 1
+    await wait_until(lambda: len(hall.passes) == 1)
     assert len(hall.audience) == 6
     statistics = hall.plane.statistics()
     assert (statistics.viewers, statistics.passes, statistics.frames_written) == (6, 1, 6)
@@ -168,7 +138,7 @@ async def test_an_unknown_viewer_cannot_join(hall):
     assert len(hall.audience) == 0
 
 
-async def test_a_viewer_that_is_closing_joins_nothing_and_disturbs_nobody(hall):
+async def test_a_viewer_that_is_closing_joins_nothing_and_disturbs_nobody(hall, wait_until):
     """Its room was still being opened; what follows must reach the others."""
     wire, handle = await hall.connect(joins=False)
     other, _ = await hall.connect()
@@ -177,7 +147,7 @@ async def test_a_viewer_that_is_closing_joins_nothing_and_disturbs_nobody(hall):
     hall.publish("one")
     hall.publish("two")
     assert [(await other.message())["text"] for _ in range(2)] == ["one", "two"]
-    assert len(hall.passes) == 2
+    await wait_until(lambda: hall.passes)
     assert await wire.frame() == (8, (4013).to_bytes(2, "big") + b"try again later")
 
 
@@ -207,7 +177,7 @@ async def test_messages_come_in_order_with_their_viewer(hall, wait_until):
 async def test_bytes_read_behind_the_handshake_are_not_lost(hall, wait_until):
     """`begin` was called before, so the message has an owner."""
     _, handle = await hall.connect(joins=False, leftover=b"\x81\x82\x00\x00\x00\x00hi")
-    assert hall.events.texts == [(handle, b"hi")]
+    await wait_until(lambda: hall.events.texts == [(handle, b"hi")])
 
 
 async def test_a_clients_ping_is_answered(hall):
@@ -428,6 +398,7 @@ async def test_a_viewer_that_reads_nothing_holds_nobody_up(hall, wait_until):
         for number in range(200):
             hall.publish(number, size=10_000)
             assert (await wire.message())["text"] == number
+        await wait_until(lambda: hall.plane.statistics().partial_writes > 0)
         hall.clock.advance(6.1)
         await wait_until(lambda: hall.plane.statistics().refused_slow == 1)
         hall.clock.advance(4)

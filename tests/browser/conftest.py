@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.deploying import Deploy, DeployEmbedded
+from tests.acceptance.harness.embedded import Embedded
 from tests.browser.harness.audience import QUIET, Audience
 
 FLAGS = (
@@ -49,7 +49,7 @@ async def audience(chromium: Browser) -> AsyncIterator[Audience]:
 @pytest.fixture(scope="session")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     """One server for all tests that leave it running and use videos of their own."""
-    deploy = Deploy(tmp_path_factory.mktemp("quiet"))
+    deploy = DeployEmbedded(tmp_path_factory.mktemp("quiet"))
     yield deploy(**QUIET)
     deploy.close()
 
@@ -57,7 +57,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 @pytest.fixture
 def deploy(tmp_path: Path) -> Iterator[Deploy]:
     """Servers for one test: `deploy(**QUIET)`."""
-    deploy = Deploy(tmp_path)
+    deploy = DeployEmbedded(tmp_path)
     yield deploy
     deploy.close()
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import ViewportSize, expect
 
 from tests.acceptance.harness.client import connect
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.embedded import Embedded
 from tests.browser.harness.audience import Audience
 from tests.browser.harness.watcher import Watcher
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.acceptance.harness.deploying import Deploy
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.embedded import Embedded
 from tests.browser.harness.audience import QUIET, Audience
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

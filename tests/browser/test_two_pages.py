@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.embedded import Embedded
 from tests.acceptance.harness.waiting import wait_for_result
 from tests.browser.harness.audience import Audience
 from tests.browser.harness.watcher import Watcher

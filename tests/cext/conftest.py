@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import sys
+from importlib.util import find_spec
 from types import ModuleType
 
 import pytest
@@ -15,7 +17,8 @@ KINDS = ["pure"] if PURE_ONLY else ["native", "pure"]
 
 def pytest_configure() -> None:
     """Fail loudly where the extension should be there: pure code must not pass as native."""
-    if not PURE_ONLY and not cext.EXTENSION_LOADED:
+    hub_missing = sys.platform == "linux" and find_spec("groundswell.cext._hub") is None
+    if not PURE_ONLY and (not cext.EXTENSION_LOADED or hub_missing):
         raise pytest.UsageError(
             "the native modules are not built: `BUILD_EXTENSION=yes pip install -e .`, "
             "or set GROUNDSWELL_PURE=1 to test the pure twins alone"

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 import groundswell
 from groundswell import config
+from groundswell.accounts.lock import FileLock
 from groundswell.cli import cli
 from groundswell.contract.partition import partition_of
 from groundswell.contract.settings import Settings
@@ -97,6 +98,11 @@ def test_every_command_has_help(path: tuple[str, ...]) -> None:
         (["token", "create"], "Missing option '--user'", "token create --help"),
         (["token", "create", "--user", "a b"], "'a b' is not a user id", "--help"),
         (["token", "create", "--user", "a", "--ttl", "soon"], "'soon' is not a duration", "--help"),
+        (["token", "create", "--user", "a", "--ttl", "999999999d"], "more than 3650d", "--help"),
+        (["serve", "--roles", ""], "--roles: '' is an empty list, less than 1 item", "config docs"),
+        (["video", "register", "a b"], "'a b' is not a video id", "video register --help"),
+        (["role", "grant", "a b", "admin"], "'a b' is not a user id", "role grant --help"),
+        (["role", "grant", "ada", "viewer"], "'viewer'", "role grant --help"),
         (["token", "create", "--user", "a", "--video", "a b"], "'a b' is not a video id", "--help"),
         (["token", "create", "--user", "a", "--role", "king"], "'king'", "--help"),
         (["partition-for", "a b"], "'a b' is not a video id", "1-64"),
@@ -211,7 +217,7 @@ def test_migrate_makes_the_data_folder_and_can_be_repeated() -> None:
     folder = Path("data/deep")
     assert {"accounts.db", "auth.secret", "ids.secret"} <= {f.name for f in folder.iterdir()}
     database = sqlite3.connect(folder / "accounts.db")
-    assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+    assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
     database.close()
 
 
@@ -226,6 +232,90 @@ def test_migrate_says_why_it_cannot() -> None:
     result = run("migrate", "--data", "data")
     assert result.exit_code == 1
     assert "not a database" in result.stderr
+
+
+def test_migrate_check_names_what_is_missing_and_makes_nothing() -> None:
+    """Status 1 until it was migrated."""
+    result = run("migrate", "--check", "--data", "data")
+    assert result.exit_code == 1
+    assert "data folder data" in result.stdout
+    assert "accounts in data/accounts.db" in result.stdout
+    assert not Path("data").exists()
+    run("migrate", "--data", "data")
+    before = sorted(Path("data").iterdir())
+    result = run("migrate", "--check", "--data", "data")
+    assert (result.exit_code, result.stdout) == (0, "nothing is missing\n")
+    assert sorted(Path("data").iterdir()) == before
+
+
+def test_migrate_says_which_engine_it_cannot_reach_and_keeps_the_password() -> None:
+    """What was done before stays told."""
+    for url, why in (
+        ("postgresql://ada:hunter2@127.0.0.1:1/x", "cannot reach the database"),
+        ("postgresql://ada:hun@ter2@127.0.0.1:p/x", "not the URL of a database"),
+    ):
+        result = run("migrate", "--data", "data", env={"GROUNDSWELL_ACCOUNTS_URL": url})
+        assert result.exit_code == 1
+        assert "data folder: data is there" in result.stdout
+        assert why in result.stderr
+        assert "accounts.url" in result.stderr
+        assert "ter2" not in result.output
+
+
+def test_videos_are_registered_and_listed() -> None:
+    """The first title stays; without one it is the id."""
+    run("migrate", "--data", "data")
+    for title in ("Final", "Other"):
+        result = run("video", "register", "v2", "--title", title, "--data", "data")
+        assert (result.exit_code, result.stdout) == (0, "v2 is registered: Final\n")
+    run("video", "register", "v1", "--data", "data")
+    lines = run("video", "list", "--data", "data").stdout.splitlines()
+    assert [(line.split("\t")[0], line.split("\t")[2]) for line in lines] == [
+        ("v1", "v1"),
+        ("v2", "Final"),
+    ]
+
+
+def test_roles_are_granted_listed_and_revoked() -> None:
+    """Each change stands in the audit log."""
+    run("migrate", "--data", "data")
+    assert (
+        run("role", "grant", "ada", "moderator", "--video", "v1", "--data", "data").exit_code == 0
+    )
+    assert run("role", "grant", "bob", "admin", "--data", "data").exit_code == 0
+    listed = run("role", "list", "--data", "data").stdout
+    assert listed == "ada\tmoderator\tv1\nbob\tadmin\t*\n"
+    assert run("role", "revoke", "bob", "admin", "--data", "data").exit_code == 0
+    assert run("role", "list", "--data", "data").stdout == "ada\tmoderator\tv1\n"
+    database = sqlite3.connect("data/accounts.db")
+    audit = database.execute("SELECT action, target, detail FROM audit ORDER BY entry_id")
+    assert audit.fetchall() == [
+        ("role.grant", "ada", "moderator"),
+        ("role.grant", "bob", "admin"),
+        ("role.revoke", "bob", "admin"),
+    ]
+    database.close()
+
+
+def test_a_file_that_a_server_has_is_left_alone() -> None:
+    """Two connections that write can corrupt it; the message says what to do."""
+    run("migrate", "--data", "data")
+    holder = FileLock(Path("data/accounts.db"))
+    holder.take()
+    for args in (["video", "list"], ["role", "list"], ["migrate"]):
+        result = run(*args, "--data", "data")
+        assert result.exit_code == 1
+        assert "stop the server first" in result.stderr
+    holder.release()
+    assert run("video", "list", "--data", "data").exit_code == 0
+
+
+def test_without_a_migration_accounts_say_what_to_do() -> None:
+    """Nothing is made on the way."""
+    Path("data").mkdir()
+    result = run("video", "list", "--data", "data")
+    assert result.exit_code == 1
+    assert "run `groundswell migrate`" in result.stderr
 
 
 def test_the_partition_of_a_video_is_printed() -> None:

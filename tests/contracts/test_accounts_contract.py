@@ -1,48 +1,28 @@
 """What `Accounts` promises, on every engine.
 
-SQLite always runs. PostgreSQL runs where `TEST_POSTGRES_URL` names an empty database, such as
-`postgresql+asyncpg://user@localhost/test`.
+SQLite always runs. PostgreSQL runs where `GROUNDSWELL_ACCOUNTS_URL` names a database, in a schema
+of its own for each test.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from groundswell.accounts import SqlAccounts, migrate, sqlite_url
+from groundswell.accounts import SqlAccounts, migrate
 from groundswell.accounts.engine import make_engine
 from groundswell.contract.claims import Role
 from groundswell.contract.ports.accounts import Accounts, AccountsUnavailable, AuditEntry, Video
-
-POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "")
-
-
-async def _empty(url: str) -> None:
-    engine = make_engine(url)
-    async with engine.begin() as connection:
-        for name in ("users", "videos", "roles", "audit", "alembic_version"):
-            await connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-    await engine.dispose()
+from tests.accounts.databases import ENGINES, empty_database
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgresql",
-            marks=pytest.mark.skipif(not POSTGRES_URL, reason="TEST_POSTGRES_URL is not set"),
-        ),
-    ]
-)
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=ENGINES)
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
     """Where an empty database of the engine is."""
-    if request.param == "postgresql":
-        await _empty(POSTGRES_URL)
-        return POSTGRES_URL
-    return sqlite_url(tmp_path / "accounts.db").render_as_string(hide_password=False)
+    async with empty_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -186,6 +166,22 @@ async def test_a_database_that_was_not_migrated_is_not_used(url: str) -> None:
     accounts = SqlAccounts(url)
     with pytest.raises(AccountsUnavailable, match="run `groundswell migrate`"):
         await accounts.start()
+
+
+async def test_a_start_that_failed_can_be_tried_again(url: str) -> None:
+    """Until it worked nothing is answered."""
+    accounts = SqlAccounts(url)
+    with pytest.raises(AccountsUnavailable):
+        await accounts.start()
+    assert not accounts.available()
+    with pytest.raises(AccountsUnavailable):
+        await accounts.video("v1")
+    await migrate(url)
+    await accounts.start()
+    assert accounts.available()
+    assert await accounts.video("v1") is None
+    await accounts.close()
+    assert not accounts.available()
 
 
 async def test_closed_accounts_are_unavailable(accounts: Accounts) -> None:

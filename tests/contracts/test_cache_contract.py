@@ -2,7 +2,8 @@
 
 import pytest
 
-from groundswell.contract.ports.cache import Cache, Change, Rate, Seed
+from groundswell.contract.ports.cache import Cache, Change, HotPage, Rate, Seed
+from groundswell.contract.ports.store import StoredComment
 from groundswell.contract.reactions import NO_COUNTS
 
 SLOW = Rate(per_second=2.0, burst=3)
@@ -51,6 +52,19 @@ async def test_keys_have_limits_of_their_own(cache):
     for _ in range(4):
         await cache.take("a", SLOW)
     assert await cache.take("b", SLOW) == 0.0
+
+
+async def test_one_is_taken_from_all_limits_or_from_none(cache, clock):
+    """What one limit refuses takes nothing from the others; the longest wait is told."""
+    once, seldom = Rate(per_second=1.0, burst=1), Rate(per_second=0.25, burst=1)
+    assert await cache.take_all([("user", once), ("address", SLOW)]) == 0.0
+    assert await cache.take_all([("user", once), ("address", SLOW)]) == pytest.approx(1.0)
+    assert [await cache.take("address", SLOW) for _ in range(2)] == [0.0, 0.0]
+    assert await cache.take("other", seldom) == 0.0
+    waiting = [("user", once), ("address", SLOW), ("other", seldom)]
+    assert await cache.take_all(waiting) == pytest.approx(4.0)
+    clock.advance(4.0)
+    assert await cache.take_all(waiting) == 0.0
 
 
 async def test_the_first_claim_is_fresh_and_the_second_names_the_first(cache):
@@ -155,6 +169,37 @@ async def test_a_process_that_reports_no_more_is_forgotten(cache, clock):
     assert await cache.viewers("v") == 15
     clock.advance(6)
     assert await cache.viewers("v") == 5
+
+
+def a_page(upto: int, *texts: bytes, generation: int = 1) -> HotPage:
+    """Return a page of these comments, complete to `upto`."""
+    comments = [StoredComment(n, 1000 + n, f"c{n}", text) for n, text in enumerate(texts)]
+    return HotPage(generation, 0, upto, comments)
+
+
+async def test_a_page_is_given_back_as_it_was_put(cache):
+    """None until then; each video has its own."""
+    assert await cache.page("v") is None
+    page = a_page(7, b'{"a":1}', '{"b":"ü"}'.encode())
+    await cache.put_page("v", page)
+    assert await cache.page("v") == page
+    assert await cache.page("w") is None
+
+
+async def test_an_older_page_never_replaces_a_newer_one(cache):
+    """Whoever was paused and comes back late changes nothing."""
+    await cache.put_page("v", a_page(9, b"new"))
+    await cache.put_page("v", a_page(8, b"old"))
+    assert await cache.page("v") == a_page(9, b"new")
+    await cache.put_page("v", a_page(3, b"other", generation=2))
+    await cache.put_page("v", a_page(20, b"new", generation=1))
+    assert await cache.page("v") == a_page(3, b"other", generation=2)
+
+
+async def test_the_cache_is_available_while_it_answers(cache):
+    """Nothing has failed."""
+    await cache.take("k", SLOW)
+    assert cache.available()
 
 
 async def test_closing_twice_is_harmless(cache):

@@ -14,6 +14,7 @@ from groundswell.contract.ports.log import (
     Topic,
 )
 
+BINDING = b"binding"  # the one record that an engine may have put into `control` itself
 EVENTS, REACTIONS, TOTALS, CONTROL = Topic.EVENTS, Topic.REACTIONS, Topic.TOTALS, Topic.CONTROL
 
 
@@ -274,10 +275,10 @@ async def test_compaction_keeps_the_latest_record_of_every_key(log, engine):
     for n in range(30):
         await log.append(TOTALS, 0, b"%d" % n, key=b"k%d" % (n % 3))
     await log.append(TOTALS, 0, b"last", key=b"other")  # engines may leave the very last alone
-    before = await everything(log, TOTALS, 0)
+    before = await everything(log, TOTALS, 0)  # some engines may be compacting already
     await engine.wait_compacted(log)
     log = await engine.restart(log)
-    assert await everything(log, TOTALS, 0) == before[27:]
+    assert await everything(log, TOTALS, 0) == before[-4:]
 
 
 async def test_a_tombstone_removes_its_key_and_then_itself(log, engine):
@@ -286,11 +287,12 @@ async def test_a_tombstone_removes_its_key_and_then_itself(log, engine):
     await log.append(CONTROL, 0, b"ban", key=b"bob")
     await log.append(CONTROL, 0, None, key=b"ada")
     await log.append(CONTROL, 0, b"last", key=b"other")
-    tombstone = (await everything(log, CONTROL))[2]
+    tombstone = (await everything(log, CONTROL))[-2]
     assert (tombstone.key, tombstone.value) == (b"ada", None)
     await engine.wait_compacted(log)
     log = await engine.restart(log)
-    assert [record.key for record in await everything(log, CONTROL)] == [b"bob", b"other"]
+    keys = [record.key for record in await everything(log, CONTROL)]
+    assert [key for key in keys if key != BINDING] == [b"bob", b"other"]
 
 
 async def test_gaps_are_read_over_and_the_batch_says_so(log, engine):

@@ -1,7 +1,8 @@
 """What every comment store must do, whatever its engine; only methods of the port are used."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -16,28 +17,69 @@ from groundswell.contract.ports.store import (
     Totals,
 )
 from groundswell.persist.sqlite_store import SqliteStore
+from tests.cassandra import CassandraKeyspace, new_keyspace
 
 OpenStore = Callable[[], Awaitable[CommentStore]]
 """Opens the same store again: what one wrote, the next one finds."""
 
+EPOCH = "0123456789abcdef"
 VIDEO = "launch"
 EVERYTHING = 1 << 40
 
 
-def sqlite_engine(folder: Path) -> CommentStore:
-    """Return the embedded engine on a file of its own."""
-    return SqliteStore(folder / "store.db", generation=1, log_epoch="0123456789abcdef")
+class StoreEngine(Protocol):
+    """What the suite needs of an engine: the same store, once more."""
+
+    def open(self) -> CommentStore:
+        """Return the store, not started."""
+        ...
 
 
-@pytest.fixture(params=[sqlite_engine])
-async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
+class SqliteEngine:
+    """A file of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "store.db"
+
+    def open(self) -> CommentStore:
+        return SqliteStore(self._path, generation=1, log_epoch=EPOCH)
+
+
+class CassandraEngine:
+    """A generation of the test's own in the run's keyspace; buckets so small that many fill."""
+
+    def __init__(self, keyspace: CassandraKeyspace) -> None:
+        self._keyspace = keyspace
+        self._generation = keyspace.next_generation()
+
+    def open(self) -> CommentStore:
+        return self._keyspace.store(generation=self._generation, bucket_shift=1)
+
+
+@pytest.fixture(scope="session")
+def cassandra_keyspace() -> Iterator[CassandraKeyspace]:
+    """One keyspace for the whole run: to make tables takes seconds."""
+    with new_keyspace() as keyspace:
+        yield keyspace
+
+
+@pytest.fixture(params=["sqlite", pytest.param("cassandra", marks=pytest.mark.stack)])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StoreEngine:
+    """Every engine of the store."""
+    if request.param == "cassandra":
+        return CassandraEngine(request.getfixturevalue("cassandra_keyspace"))
+    return SqliteEngine(tmp_path)
+
+
+@pytest.fixture
+async def open_store(engine: StoreEngine) -> AsyncIterator[OpenStore]:
     """Open one engine's store; a former one is closed first."""
     opened: list[CommentStore] = []
 
     async def open_again() -> CommentStore:
         for former in opened:
             await former.close()
-        store: CommentStore = request.param(tmp_path)
+        store = engine.open()
         opened.append(store)
         await store.start()
         return store

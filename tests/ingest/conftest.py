@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from groundswell.contract.claims import Claims, Role
+from groundswell.contract.control import EVERY_VIDEO, Ban, ban_key, decode_control
 from groundswell.contract.events import (
     Event,
     ReactionRecord,
@@ -68,6 +69,7 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.records: dict[tuple[Topic, int], list[bytes]] = {}
+        self.control: list[tuple[bytes | None, bytes | None]] = []  # keys and values
         self.failure: Exception | None = None
         self.held: asyncio.Event | None = None
         self.appends = 0
@@ -80,7 +82,7 @@ class FakeLog:
         return "00000000000000ff"
 
     async def append(
-        self, topic: Topic, partition: int, value: bytes, *, key: bytes | None = None
+        self, topic: Topic, partition: int, value: bytes | None, *, key: bytes | None = None
     ) -> Appended:
         self.appends += 1
         self.reached.set()
@@ -88,6 +90,10 @@ class FakeLog:
             await self.held.wait()
         if self.failure is not None:
             raise self.failure
+        if topic is Topic.CONTROL:
+            self.control.append((key, value))
+            return Appended(len(self.control) - 1, START_MS)
+        assert value is not None
         records = self.records.setdefault((topic, partition), [])
         records.append(value)
         return Appended(len(records) - 1, START_MS)
@@ -109,6 +115,38 @@ class FakeLog:
         ]
 
 
+class FakeBans:
+    """Knows the bans that stand in the log at once."""
+
+    def __init__(self, log: FakeLog, clock: ManualClock) -> None:
+        self._log = log
+        self._clock = clock
+        self.more = 0  # bans that are only counted
+
+    def __len__(self) -> int:
+        return len(self._log.control) + self.more
+
+    def banned(self, user_id: str, video_id: str) -> Ban | None:
+        last = dict(self._log.control)
+        for key in (ban_key(video_id, user_id), ban_key(EVERY_VIDEO, user_id)):
+            if (value := last.get(key)) is not None:
+                ban = decode_control(value)
+                assert isinstance(ban, Ban)
+                if ban.holds(self._clock.ms):
+                    return ban
+        return None
+
+    def bans_of(self, video_id: str, *, after: str = "", limit: int = 100) -> list[Ban]:
+        last = {key: value for key, value in self._log.control if key is not None}
+        bans = [decode_control(value) for value in last.values() if value is not None]
+        found = [
+            ban
+            for ban in bans
+            if isinstance(ban, Ban) and ban.video_id == video_id and ban.user_id > after
+        ]
+        return sorted(found, key=lambda ban: ban.user_id)[:limit]
+
+
 class FakeCache:
     """A cache in dictionaries; limits are plain budgets of `burst`."""
 
@@ -128,6 +166,9 @@ class FakeCache:
         self._reach()
         self.taken[key] = self.taken.get(key, 0) + 1
         return 0.0 if self.taken[key] <= rate.burst else 1 / rate.per_second
+
+    async def take_all(self, limits: Sequence[tuple[str, Rate]]) -> float:
+        return max([await self.take(key, rate) for key, rate in limits])
 
     async def claim(
         self, video_id: str, user_id: str, key: str, *, comment_id: str, time_ms: int, digest: int
@@ -243,7 +284,9 @@ class World:
     def __post_init__(self) -> None:
         self.clock, self.log, self.store = ManualClock(), FakeLog(), FakeStore()
         self.cache, self.local_cache, self.accounts = FakeCache(), FakeCache(), FakeAccounts()
+        self.bans = FakeBans(self.log, self.clock)
         log: Any = self.log
+        control: Any = self.bans
         store: Any = self.store
         cache: Any = self.cache
         local_cache: Any = self.local_cache
@@ -258,7 +301,7 @@ class World:
         )
         self.videos = Videos(accounts, registered_only=self.registered_only, clock=self.clock)
         limits = Limits(self.limits_settings, cache, fallback=local_cache)
-        appender = Appender(log, deadline=self.deadline)
+        appender = Appender(log, clock=self.clock, deadline=self.deadline)
         self.packer = Packer(
             log=log,
             appender=appender,
@@ -275,6 +318,7 @@ class World:
             accounts=accounts,
             log=log,
             appender=appender,
+            control=control,
             clock=self.clock,
         )
 
@@ -282,6 +326,7 @@ class World:
 
     def make_gate(self, *, log: Any, cache: Any, appender: Appender) -> Gate:
         """A gate of this world on another log and cache."""
+        control: Any = self.bans
         return Gate(
             tokens=self.tokens,
             ids=self.ids,
@@ -292,6 +337,18 @@ class World:
             log=log,
             appender=appender,
             cache=cache,
+            control=control,
+        )
+
+    async def ban(self, user_id: str, video_id: str = "v1", *, seconds: int | None = None) -> Ban:
+        """Have the operator ban a user."""
+        return await self.moderation.ban(
+            video_id,
+            user_id,
+            seconds=seconds,
+            reason=None,
+            moderator=self.claims("operator", Role.ADMIN),
+            origin=self.origin,
         )
 
     def claims(self, user_id: str = "ada", role: Role = Role.VIEWER) -> Claims:

@@ -8,6 +8,7 @@ import pytest
 
 from groundswell.contract import faultpoints
 from groundswell.contract.claims import Role
+from groundswell.contract.control import EVERY_VIDEO
 from groundswell.contract.events import EventFlag, EventKind
 from groundswell.contract.ids import time_ms_of
 from groundswell.contract.partition import key_hash64
@@ -210,6 +211,43 @@ async def test_a_token_for_another_video_is_refused(world: Any) -> None:
     with pytest.raises(Refused) as caught:
         await world.gate.post_comment("v1", "x", author=claims, origin=world.origin)
     assert caught.value.code == "wrong_video"
+
+
+@pytest.mark.parametrize("video", ["v1", EVERY_VIDEO])
+async def test_a_banned_user_writes_nothing(world: Any, video: str) -> None:
+    """Comments, reactions and hearts; also over a stream that is older than the ban."""
+    ada = world.gate.authenticate(world.token(), "v1")
+    comment = world.ids.mint("v1")
+    await world.ban("ada", video, seconds=60)
+    writes = (
+        lambda: post(world),
+        lambda: world.gate.react("v1", comment, "like", user=ada, origin=world.origin),
+        lambda: world.gate.react("v1", comment, None, user=ada, origin=world.origin),
+        lambda: world.gate.heart("v1", "love", user=ada, origin=world.origin),
+    )
+    for write in writes:
+        with pytest.raises(Refused) as caught:
+            await write()
+        assert (caught.value.code, caught.value.problem.status) == ("banned", 403)
+        assert caught.value.detail == "until 2024-09-26T12:35:56.789Z"
+    assert world.cache.taken == {}
+    with pytest.raises(Refused) as caught:
+        world.gate.authenticate(world.token(), "v1")
+    assert caught.value.code == "banned"
+    world.clock.advance(60)
+    await post(world)
+
+
+async def test_a_ban_holds_for_its_user_on_its_video(world: Any) -> None:
+    """And for moderators; but admins can always lift it."""
+    await world.ban("mo", "v1")
+    await world.ban("root", EVERY_VIDEO)
+    await post(world)
+    world.gate.authenticate(world.token("mo", role="moderator"), "v2")
+    world.gate.authenticate(world.token("root", role="admin"), "v1")
+    with pytest.raises(Refused) as caught:
+        world.gate.authenticate(world.token("mo", role="moderator"), "v1")
+    assert (caught.value.code, caught.value.detail) == ("banned", "until it is lifted")
 
 
 async def test_only_registered_videos_exist_where_that_is_set(make_world: Any) -> None:

@@ -24,7 +24,7 @@ class Process:
         self.log = SqliteLog(folder / "log.db", clock=world.clock)
         self.cache = MemoryCache(clock=world.clock)
         self.gate: Gate = world.make_gate(
-            log=self.log, cache=self.cache, appender=Appender(self.log)
+            log=self.log, cache=self.cache, appender=Appender(self.log, clock=world.clock)
         )
 
     async def __aenter__(self) -> "Process":

@@ -307,3 +307,31 @@ async def test_a_body_that_does_not_come_is_given_up(make_world: Any) -> None:
         assert b" 408 " in head
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("path", [COMMENTS, "/live/v1/reactions"])
+async def test_a_write_without_a_length_is_told_so(client: Any, world: Any, path: str) -> None:
+    """411: by RFC 9112 section 6.3 it has no body, which its sender surely did not mean."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.token()}\r\n\r\n"
+    writer.write(head.encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    assert b" 411 " in answer
+    assert b'"code":"length_required"' in answer
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_where_a_body_may_be_left_out_its_length_may_be_too(client: Any, world: Any) -> None:
+    """Taking a reaction back, and deleting a comment."""
+    comment = world.ids.mint("v1")
+    for path, user in (("/reactions", "ada"), ("", "mo")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+        token = world.token(user, role="moderator")
+        writer.write(
+            f"DELETE {COMMENTS}/{comment}{path} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {token}\r\n\r\n".encode()
+        )
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+        writer.close()
+        await writer.wait_closed()

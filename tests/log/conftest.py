@@ -8,6 +8,7 @@ import pytest
 from groundswell.contract import faultpoints
 from groundswell.log import SqliteLog
 from tests.clocks import FakeClock
+from tests.log.harness.kafka_bench import KafkaBench
 
 
 class LogFolder:
@@ -41,4 +42,12 @@ async def folder(tmp_path: Path, clock: FakeClock) -> AsyncIterator[LogFolder]:
     made = LogFolder(tmp_path / "log.db", clock)
     yield made
     faultpoints.disarm()
+    await made.close()
+
+
+@pytest.fixture
+async def kafka() -> AsyncIterator[KafkaBench]:
+    """Topics, logs and proxies of the test's own."""
+    made = KafkaBench()
+    yield made
     await made.close()

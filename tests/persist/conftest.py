@@ -106,6 +106,12 @@ class MemoryLog:
     def epoch(self, topic: Topic) -> str:
         return EPOCH
 
+    def generation(self) -> int:
+        return 1
+
+    def replaced(self) -> None:
+        return None
+
     def writable(self) -> bool:
         return self.refused_appends == 0
 

@@ -1,21 +1,21 @@
 """The comments projection: log order in, rows out, whatever happens in between."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import ClassVar, Protocol
 
+import msgspec
 import pytest
 
 from groundswell.contract import faultpoints
 from groundswell.contract.dedup import WINDOW_MS
 from groundswell.contract.events import VERSION, Event, EventKind, encode
 from groundswell.contract.partition import key_hash64
-from groundswell.contract.ports.log import Log, Topic
-from groundswell.contract.ports.store import Projection
+from groundswell.contract.ports.log import Log, Record, Topic
+from groundswell.contract.ports.store import CommentsBatch, Projection
 from groundswell.persist.backoff import Backoff
 from groundswell.persist.comments import comments_projection
+from groundswell.persist.dead_letters import DeadLetter, LogDeadLetters
 from groundswell.persist.projection import ProjectionWorker
 from groundswell.persist.sqlite_store import SqliteStore
 
@@ -37,6 +37,7 @@ class TestLog(Log, Protocol):
     """The log in memory, see conftest."""
 
     __test__: ClassVar[bool] = False
+    records: dict[tuple[Topic, int], list[Record]]
     now_ms: int
     refused_commits: int
 
@@ -70,9 +71,9 @@ async def stored(store: SqliteStore, *, video: str = VIDEO) -> list[str]:
     return [comment.comment_id for comment in page]
 
 
-def projection(log: Log, store: SqliteStore) -> ProjectionWorker[Event]:
+def projection(log: Log, store: SqliteStore) -> ProjectionWorker[Event, CommentsBatch]:
     """Return a worker that does not wait long."""
-    return comments_projection(log, store, dead_letters=store, backoff=QUICK)
+    return comments_projection(log, store, dead_letters=LogDeadLetters(log), backoff=QUICK)
 
 
 async def catch_up(log: Log, store: SqliteStore, partition: int = 0) -> None:
@@ -83,7 +84,7 @@ async def catch_up(log: Log, store: SqliteStore, partition: int = 0) -> None:
             await asyncio.sleep(0)
 
 
-async def run(log: Log, store: SqliteStore) -> ProjectionWorker[Event]:
+async def run(log: Log, store: SqliteStore) -> ProjectionWorker[Event, CommentsBatch]:
     """Run a worker until the store has everything; return it, closed."""
     worker = projection(log, store)
     await worker.start()
@@ -167,19 +168,15 @@ async def test_a_crash_at_any_point_gives_the_same_rows(
     assert await stored(store) == [*map(str, range(7)), "last"]
 
 
-async def test_an_unreadable_record_is_put_aside(
-    log: TestLog, store: SqliteStore, path: Path
-) -> None:
+async def test_an_unreadable_record_is_put_aside(log: TestLog, store: SqliteStore) -> None:
     """With its offset; the partition moves on, and a kind of a later program is skipped."""
     await append(log, event("a"), b"\xc1", event("x", kind=99), event("b"))
     worker = await run(log, store)
     assert await stored(store) == ["a", "b"]
     assert worker.statistics().dead_letters == 1
-    await store.close()
-    connection = sqlite3.connect(path)
-    kept = connection.execute('SELECT topic, partition, "offset" FROM dead_letters').fetchall()
-    connection.close()
-    assert kept == [("events", 0, 1)]
+    (kept,) = log.records[Topic.DEAD_LETTERS, 0]
+    letter = msgspec.msgpack.decode(kept.value or b"", type=DeadLetter)
+    assert (letter.topic, letter.partition, letter.offset) == ("events", 0, 1)
 
 
 async def test_a_lost_partition_is_not_written_any_more(log: TestLog, store: SqliteStore) -> None:
@@ -234,7 +231,7 @@ async def test_a_worker_closes_while_the_store_refuses(
 
     faultpoints.arm("store.before_commit", refuse)
     worker = comments_projection(
-        log, store, dead_letters=store, backoff=Backoff(first=600, longest=600)
+        log, store, dead_letters=LogDeadLetters(log), backoff=Backoff(first=600, longest=600)
     )
     await worker.start()
     await append(log, event("a"))

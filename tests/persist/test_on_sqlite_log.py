@@ -20,6 +20,7 @@ from groundswell.contract.ports.store import Projection
 from groundswell.log.sqlite_log import SqliteLog
 from groundswell.persist.backoff import Backoff
 from groundswell.persist.comments import comments_projection
+from groundswell.persist.dead_letters import LogDeadLetters
 from groundswell.persist.projection import group_of
 from groundswell.persist.sqlite_store import SqliteStore
 from groundswell.persist.tally import tally_projection
@@ -43,8 +44,10 @@ async def everything(folder: Path) -> AsyncIterator[tuple[SqliteLog, SqliteStore
     await log.start()
     store = SqliteStore(folder / "store.db", generation=1, log_epoch=log.epoch(Topic.EVENTS))
     await store.start()
-    comments = comments_projection(log, store, dead_letters=store, backoff=QUICK)
-    tally = tally_projection(log, store, dead_letters=store, generation=1, backoff=QUICK)
+    comments = comments_projection(log, store, dead_letters=LogDeadLetters(log), backoff=QUICK)
+    tally = tally_projection(
+        log, store, dead_letters=LogDeadLetters(log), generation=1, backoff=QUICK
+    )
     await comments.start()
     await tally.start()
     yield log, store

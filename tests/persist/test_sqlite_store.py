@@ -8,8 +8,12 @@ import pytest
 
 from groundswell.contract import faultpoints
 from groundswell.contract.events import VERSION, Event, EventKind, LoggedEvent
-from groundswell.contract.ports.log import Record, Topic
-from groundswell.contract.ports.store import CommentsBatch, Projection, StoreUnavailable
+from groundswell.contract.ports.store import (
+    CommentsBatch,
+    Projection,
+    StoreMismatch,
+    StoreUnavailable,
+)
 from groundswell.persist import schema
 from groundswell.persist.sqlite_store import SqliteStore
 
@@ -45,7 +49,7 @@ async def test_a_store_of_another_log_is_refused(
     """The text names both logs and says what to do."""
     await store.close()
     other = SqliteStore(path, generation=generation, log_epoch=epoch)
-    with pytest.raises(StoreUnavailable, match=r"belongs to log 0123456789abcdef.*move store\.db"):
+    with pytest.raises(StoreMismatch, match=r"belongs to log 0123456789abcdef.*move store\.db"):
         await other.start()
     with pytest.raises(StoreUnavailable, match="not open"):
         await other.comments("launch", start=0, end=1, limit=1)
@@ -64,8 +68,30 @@ async def test_a_file_of_a_newer_program_is_refused(store: SqliteStore, path: Pa
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     connection.close()
-    with pytest.raises(StoreUnavailable, match="newer program"):
+    with pytest.raises(StoreMismatch, match="newer program"):
         await SqliteStore(path, generation=1, log_epoch="0123456789abcdef").start()
+
+
+async def test_a_file_of_an_older_program_is_brought_up_to_date(
+    store: SqliteStore, path: Path
+) -> None:
+    """Rows stay; the table of dead letters goes, as they are in the log now."""
+    await apply(store, logged(1))
+    await store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE dead_letters (reason TEXT)")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    again = SqliteStore(path, generation=1, log_epoch="0123456789abcdef")
+    await again.start()
+    assert await offsets(again) == [1]
+    await again.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    connection.close()
+    assert "applied" in tables
+    assert "dead_letters" not in tables
 
 
 async def test_concurrent_batches_share_commits(store: SqliteStore) -> None:
@@ -136,17 +162,6 @@ async def test_a_cancelled_batch_stops_nobody_else(store: SqliteStore) -> None:
     with pytest.raises(asyncio.CancelledError):
         await cancelled
     assert 2 in await offsets(store)
-
-
-async def test_a_dead_letter_is_kept_once(store: SqliteStore, path: Path) -> None:
-    """With the bytes and the reason, for the operator to look at."""
-    for _ in range(2):
-        await store.dead_letter(Topic.EVENTS, 3, Record(7, 1000, None, b"\xc1"), reason="damaged")
-    await store.close()
-    connection = sqlite3.connect(path)
-    kept = connection.execute("SELECT * FROM dead_letters").fetchall()
-    connection.close()
-    assert kept == [("events", 3, 7, 1000, "damaged", b"\xc1")]
 
 
 async def test_reads_see_what_was_applied_before_while_others_write(store: SqliteStore) -> None:

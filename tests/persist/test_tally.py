@@ -33,6 +33,7 @@ from groundswell.contract.ports.store import (
 )
 from groundswell.contract.reactions import NO_COUNTS
 from groundswell.persist.backoff import Backoff
+from groundswell.persist.dead_letters import LogDeadLetters
 from groundswell.persist.projection import ProjectionWorker
 from groundswell.persist.sqlite_store import SqliteStore
 from groundswell.persist.tally import tally_projection
@@ -103,10 +104,10 @@ async def append(log: Log, value: bytes, *, partition: int = 0) -> None:
 
 def tally(
     log: Log, store: SqliteStore, *, rows_max: int = 1000
-) -> ProjectionWorker[ReactionRecord]:
+) -> ProjectionWorker[ReactionRecord, TallyBatch]:
     """Return a worker that does not wait long."""
     return tally_projection(
-        log, store, dead_letters=store, generation=1, rows_max=rows_max, backoff=QUICK
+        log, store, dead_letters=LogDeadLetters(log), generation=1, rows_max=rows_max, backoff=QUICK
     )
 
 

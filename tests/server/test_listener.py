@@ -1,10 +1,11 @@
 """Deadlines of a connection, and what is not HTTP."""
 
 import asyncio
+import tempfile
 from typing import Any
 
 import pytest
-from aiohttp import ClientConnectorError, ClientSession, web
+from aiohttp import ClientConnectorError, ClientSession, UnixConnector, web
 
 from groundswell.contract.settings import ServerSettings
 from groundswell.server.listener import Listener
@@ -160,3 +161,55 @@ async def test_a_taken_port_is_an_os_error(listener: Listener, make_app: Any) ->
     second = Listener(make_app(), host="127.0.0.1", port=listener.port, settings=ServerSettings())
     with pytest.raises(OSError, match="address already in use"):
         await second.start()
+
+
+async def test_listeners_may_share_a_port_if_both_say_so(make_app: Any) -> None:
+    """Workers of one server do; the kernel chooses which one gets a connection."""
+    first = Listener(
+        make_app(), host="127.0.0.1", port=0, settings=ServerSettings(), reuse_port=True
+    )
+    await first.start()
+    shared = {"host": "127.0.0.1", "port": first.port, "settings": ServerSettings()}
+    second = Listener(make_app(), **shared, reuse_port=True)
+    await second.start()
+    third = Listener(make_app(), **shared)
+    with pytest.raises(OSError, match="address already in use"):
+        await third.start()
+    await first.close()
+    url = f"http://127.0.0.1:{second.port}/stream"
+    async with ClientSession() as session, session.get(url) as answer:
+        assert await answer.read() == b"streamed"
+    await second.close()
+
+
+async def test_a_unix_socket_is_served_like_a_port(make_app: Any) -> None:
+    """The internal port of a worker is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/internal"
+        listener = Listener(make_app(), path=path, settings=ServerSettings())
+        await listener.start()
+        session = ClientSession(connector=UnixConnector(path))
+        async with session, session.get("http://worker/stream") as answer:
+            assert await answer.read() == b"streamed"
+        await listener.close()
+
+
+async def test_answers_are_counted_by_method_and_status_and_streams_are_not(
+    listener: Listener,
+) -> None:
+    """Refusals included; a method that the protocol does not have is no label."""
+    url = f"http://127.0.0.1:{listener.port}"
+    async with ClientSession() as session:
+        for method, path in (
+            ("POST", "/echo"),
+            ("POST", "/echo"),
+            ("GET", "/refuse/rate_limited"),
+            ("GET", "/stream"),
+            ("PUT", "/echo"),
+        ):
+            async with session.request(method, url + path, data=b"") as answer:
+                await answer.read()
+    statistics = listener.statistics()
+    counts = {method: h.cumulated()[-1] for method, h in statistics.seconds_by_method.items()}
+    assert counts == {"POST": 2, "GET": 1, "DELETE": 0, "other": 1}
+    assert statistics.answers_by_status == {200: 2, 429: 1, 405: 1}

@@ -5,9 +5,11 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from groundswell.contract.statistics import GROWS, Count
+from groundswell.contract.statistics import GROWS, LATENCY_SECONDS, Count, Histogram
 from groundswell.telemetry.metrics import StatisticsCollector, exposition, make_registry
 
 
@@ -130,3 +132,43 @@ def test_the_process_and_the_version_are_told() -> None:
     text = exposition(make_registry(StatisticsCollector())).decode()
     assert 'groundswell_info{version="' in text
     assert "process_open_fds" in text
+
+
+@dataclass(frozen=True)
+class AppendStatistics:
+    """A record with histograms, alone and by a label."""
+
+    append_seconds: Histogram
+    answer_seconds_by_method: dict[str, Histogram]
+
+
+def test_a_histogram_tells_how_many_were_at_most_each_bound() -> None:
+    """A value on a bound is in that bucket, one beyond the last in none but infinity."""
+    histogram = Histogram((0.1, 1.0))
+    for value in (0.05, 0.1, 0.5, 7.0):
+        histogram.observe(value)
+    collector = StatisticsCollector()
+    collector.register("http", lambda: AppendStatistics(histogram, {"GET": histogram}))
+    found = samples(collector)
+    for name, labels in (
+        ("groundswell_http_append_seconds", ()),
+        ("groundswell_http_answer_seconds", (("method", "GET"),)),
+    ):
+        buckets = {
+            dict(key[1])["le"]: value for key, value in found.items() if key[0] == f"{name}_bucket"
+        }
+        assert buckets == {"0.1": 2, "1.0": 3, "+Inf": 4}
+        assert found[f"{name}_count", labels] == 4
+        assert found[f"{name}_sum", labels] == pytest.approx(7.65)
+    assert kinds(collector)["groundswell_http_append_seconds"] == "histogram"
+
+
+@given(st.lists(st.floats(0, 20)))
+@settings(max_examples=50)
+def test_a_histogram_counts_every_observation_once(values: list[float]) -> None:
+    """Whatever was observed, each bucket has what is at most its bound."""
+    histogram = Histogram()
+    for value in values:
+        histogram.observe(value)
+    expected = [sum(value <= bound for value in values) for bound in LATENCY_SECONDS]
+    assert histogram.cumulated() == [*expected, len(values)]

@@ -1,14 +1,15 @@
 """The whole truth about a video: acknowledgements, GET, store, log and viewers side by side."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from tests.acceptance.harness import checker, stores
+from tests.acceptance.harness import checker
 from tests.acceptance.harness.checker import Violations
 from tests.acceptance.harness.client import Client, Comment
 from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.history import History
+from tests.acceptance.harness.stores import Stores
 from tests.acceptance.harness.viewers import Viewer
 from tests.acceptance.harness.waiting import NeverHappened, wait_for_result
 
@@ -34,28 +35,28 @@ def audit_totals(comments: Sequence[Comment], history: History) -> Violations:
 
 
 def audit_stores(
-    data: Path, comments: Sequence[Comment], history: History, video: str
+    stores: Stores, comments: Sequence[Comment], history: History, video: str
 ) -> Violations:
     """Check the store's rows and the log's records against GET and the recount."""
     order = [one["commentID"] for one in comments]
-    stored = stores.stored_comments(data, video)
-    logged = dict.fromkeys(stores.logged_comments(data, video))  # a duplicate counts once
+    stored = stores.comments(video)
+    logged = dict.fromkeys(stores.logged(video))  # a duplicate counts once
     violations = checker.lost_or_doubled(
         history.acknowledged(video), stored, deleted=history.deleted
     )
     if [comment_id for comment_id, _ in stored] != order:
-        violations.append("the rows of the store are not in the order of GET")
+        violations.append("I3 the rows of the store are not in the order of GET")
     if [one for one in logged if one in set(order)] != order:
-        violations.append("the records of the log are not in the order of GET")
+        violations.append("I3 the records of the log are not in the order of GET")
     recount = {one: counts for one, counts in history.recount().items() if one in set(order)}
-    reactions = stores.stored_reactions(data, video)
-    violations += [f"rows: {one}" for one in checker.wrong_totals(recount, reactions.counted)]
-    violations += [f"totals: {one}" for one in checker.wrong_totals(recount, reactions.stated)]
+    reactions = stores.reactions(video)
+    violations += [f"{one} (rows)" for one in checker.wrong_totals(recount, reactions.counted)]
+    violations += [f"{one} (totals)" for one in checker.wrong_totals(recount, reactions.stated)]
     certain = history.hearts[video]
     possible = certain + history.unknown_hearts[video]
-    if not certain <= (hearts := stores.stored_hearts(data, video)) <= possible:
-        violations.append(f"{hearts} hearts, not {certain} to {possible}")
-    return [f"stores: {one}" for one in violations]
+    if not certain <= (hearts := stores.hearts(video)) <= possible:
+        violations.append(f"I5 {hearts} hearts, not {certain} to {possible}")
+    return [f"{one} (stores)" for one in violations]
 
 
 def audit_viewer(viewer: Viewer, comments: Sequence[Comment], history: History) -> Violations:
@@ -74,6 +75,7 @@ async def audit(
     video: str,
     *,
     viewers: Iterable[Viewer] = (),
+    within: float = CONVERGES_WITHIN_S,
 ) -> Violations:
     """Check a video that nobody writes to any more; returns the violations that stay."""
     assert not history.unsettled, "unknown outcomes prove nothing"
@@ -87,12 +89,12 @@ async def audit(
         violations = [
             *audit_reads(comments, history, video),
             *audit_totals(comments, history),
-            *audit_stores(deployment.data, comments, history, video),
+            *await asyncio.to_thread(audit_stores, deployment.stores, comments, history, video),
         ]
         for viewer in viewers:
             violations += audit_viewer(viewer, comments, history)
         return None if violations else "agreed"
 
     with contextlib.suppress(NeverHappened):
-        await wait_for_result(attempt, within=CONVERGES_WITHIN_S, what="agreement")
+        await wait_for_result(attempt, within=within, what="agreement")
     return violations

@@ -1,6 +1,7 @@
 """Holds what was acknowledged against what is there: the invariants I1 to I5.
 
-Pure functions over plain values; each returns the violations it found, as sentences.
+Pure functions over plain values; each returns the violations it found, as sentences that begin
+with the invariant.
 
 - I1: nothing acknowledged is lost.
 - I2: nothing is there twice.
@@ -24,8 +25,8 @@ def lost_or_doubled(
     """Check I1 and I2: `found` are (comment id, ref) in the order of the place they came from."""
     ids = Counter(comment_id for comment_id, _ in found)
     refs = Counter(ref for _, ref in found if ref is not None)
-    violations = [f"{comment_id} is there {n} times" for comment_id, n in ids.items() if n > 1]
-    violations += [f"ref {ref} is there {n} times" for ref, n in refs.items() if n > 1]
+    violations = [f"I2 {comment_id} is there {n} times" for comment_id, n in ids.items() if n > 1]
+    violations += [f"I2 ref {ref} is there {n} times" for ref, n in refs.items() if n > 1]
     for one in sent:
         if one.comment_id is None:
             continue
@@ -33,7 +34,7 @@ def lost_or_doubled(
             if ids[one.comment_id]:
                 violations.append(f"{one.comment_id} was deleted and is there")
         elif not ids[one.comment_id]:
-            violations.append(f"{one.comment_id} ({one.ref}) was acknowledged and is lost")
+            violations.append(f"I1 {one.comment_id} ({one.ref}) was acknowledged and is lost")
     return violations
 
 
@@ -43,7 +44,9 @@ def unexpected(
     """Check I2 from the other side: nothing is there that nobody sent."""
     known = {one.ref for one in history.sent.values() if one.video == video}
     return [
-        f"{comment_id} ({ref}) was sent by nobody" for comment_id, ref in found if ref not in known
+        f"I2 {comment_id} ({ref}) was sent by nobody"
+        for comment_id, ref in found
+        if ref not in known
     ]
 
 
@@ -56,7 +59,7 @@ def out_of_order(order: Sequence[str], sent: Iterable[Sent]) -> Violations:
         if offset is None:
             continue
         if offset <= last:
-            violations.append(f"{comment_id} with position {offset} comes after {last}")
+            violations.append(f"I3 {comment_id} with position {offset} comes after {last}")
         last = offset
     return violations
 
@@ -71,18 +74,21 @@ def gaps(
         shown = [comment_id for comment_id in segment.shown if comment_id not in deleted]
         for comment_id, n in Counter(shown).items():
             if n > 1:
-                violations.append(f"segment {number}: {comment_id} was shown {n} times")
+                violations.append(f"I2 segment {number}: {comment_id} was shown {n} times")
         foreign = [comment_id for comment_id in shown if comment_id not in place]
-        violations += [f"segment {number}: {one} was shown and is not in GET" for one in foreign]
+        violations += [f"I4 segment {number}: {one} was shown and is not in GET" for one in foreign]
         if foreign or not shown:
             continue
         start = place[shown[0]]
         expected = [one for one in order[start:] if one not in deleted][: len(shown)]
         if shown != expected:
+            broken = "I3" if set(shown) == set(expected) else "I4"
             at = next(
                 i for i, pair in enumerate(zip(shown, expected, strict=False)) if len({*pair}) > 1
             )
-            violations.append(f"segment {number}: at {at} came {shown[at]}, next is {expected[at]}")
+            violations.append(
+                f"{broken} segment {number}: at {at} came {shown[at]}, next is {expected[at]}"
+            )
     return violations
 
 
@@ -94,7 +100,7 @@ def incomplete(
     shown = [one for one in segments[-1].shown if one not in deleted] if segments else []
     if remaining and (not shown or shown[-1] != remaining[-1]):
         missing = len(remaining) - (remaining.index(shown[-1]) + 1 if shown else 0)
-        return [f"the last {missing} comments were not shown"]
+        return [f"I4 the last {missing} comments were not shown"]
     return []
 
 
@@ -107,5 +113,5 @@ def wrong_totals(
         got = found.get(comment_id, {})
         for plural, count in counts.items():
             if got.get(plural, 0) != count:
-                violations.append(f"{comment_id}: {got.get(plural, 0)} {plural}, not {count}")
+                violations.append(f"I5 {comment_id}: {got.get(plural, 0)} {plural}, not {count}")
     return violations

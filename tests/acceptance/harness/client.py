@@ -4,14 +4,16 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import aiohttp
 
-from tests.acceptance.harness.deployment import Deployment
+from tests.acceptance.harness.deployment import Door
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 POSITION = "Groundswell-Position"
+NOBODY_THERE = frozenset({502, 504})  # only a proxy says so: the request may have got through
+PROXY_REFUSES = frozenset({400, 408, 411, 413, 414, 431, 505})
 Comment = dict[str, Any]
 
 
@@ -46,7 +48,7 @@ class Unanswered(Exception):
 class Client:
     """Requests to one deployment; users are named, tokens are made as needed."""
 
-    def __init__(self, deployment: Deployment, session: aiohttp.ClientSession) -> None:
+    def __init__(self, deployment: Door, session: aiohttp.ClientSession) -> None:
         self._deployment = deployment
         self._session = session
         self._tokens: dict[tuple[str, str], str] = {}
@@ -72,6 +74,8 @@ class Client:
             async with self._session.request(
                 method, url, json=body, data=data, headers=headers
             ) as response:
+                if response.status in NOBODY_THERE:
+                    raise Unanswered(f"{method} {path}: {response.status} of the proxy")
                 link = response.links.get("next")
                 return Answer(
                     response.status,
@@ -148,11 +152,24 @@ class Client:
 
 
 @asynccontextmanager
-async def connect(deployment: Deployment) -> AsyncIterator[Client]:
+async def connect(deployment: Door) -> AsyncIterator[Client]:
     """Open a client with as many connections as it needs."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session:
         yield Client(deployment, session)
+
+
+class HasHeaders(Protocol):
+    """An answer, parsed or raw."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+def refused_by_proxy(answer: HasHeaders) -> bool:
+    """Tell whether a proxy refused a request by itself, before any of our processes saw it."""
+    page = answer.headers.get("content-type") or answer.headers.get("Content-Type", "")
+    return answer.status in PROXY_REFUSES and page.startswith("text/html")
 
 
 def problem_of(answer: Answer) -> str:

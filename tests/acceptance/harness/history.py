@@ -1,7 +1,7 @@
 """What the writers were told: every acknowledgement, and what must be true because of it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 PLURALS = {
@@ -64,6 +64,16 @@ class History:
         self.unknown_comments.discard(sent.ref)
         if position is not None:
             sent.offset = int(position.partition(":")[2])
+
+    def take_ids(self, found: Iterable[tuple[str, str | None]]) -> None:
+        """Judge by key: where a retry's answer named an id without a row, take the row's.
+
+        That happens where the cache lost who was first with a key; pages match by `ref`, too.
+        """
+        for comment_id, ref in found:
+            sent = self.sent.get(ref or "")
+            if sent is not None and sent.comment_id not in {None, comment_id}:
+                sent.comment_id, sent.offset = comment_id, None
 
     def react(self, comment_id: str, user: str, reaction: str | None) -> None:
         """Note that a reaction (None: its end) was acknowledged."""

@@ -16,7 +16,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from tests.acceptance.harness.client import TIMEOUT
-from tests.acceptance.harness.deployment import Deployment
+from tests.acceptance.harness.deployment import Door
 from tests.acceptance.harness.waiting import wait_until
 
 SUBPROTOCOL = websockets.Subprotocol("groundswell.v1")
@@ -117,7 +117,7 @@ class SocketStream:
         self.connection = connection
 
     @classmethod
-    async def open(cls, deployment: Deployment, video: str, position: str | None) -> "SocketStream":
+    async def open(cls, deployment: Door, video: str, position: str | None) -> "SocketStream":
         """Connect, from a position if there is one."""
         url = deployment.base_url.replace("http://", "ws://") + f"/live/{video}/comments/stream"
         connection = await websockets.connect(
@@ -158,7 +158,7 @@ class EventStream:
         self._events = _events(response)
 
     @classmethod
-    async def open(cls, deployment: Deployment, video: str, position: str | None) -> "EventStream":
+    async def open(cls, deployment: Door, video: str, position: str | None) -> "EventStream":
         """Connect, from a position if there is one."""
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         headers = {"Accept": "text/event-stream"}
@@ -217,7 +217,7 @@ class Viewer:
 
     def __init__(
         self,
-        deployment: Deployment,
+        deployment: Door,
         video: str,
         *,
         transport: type[SocketStream] | type[EventStream] = SocketStream,

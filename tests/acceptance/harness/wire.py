@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.acceptance.harness.deployment import Deployment
+from tests.acceptance.harness.deployment import Door
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 PATIENCE_S = 10.0
@@ -42,7 +42,7 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def open(cls, deployment: Deployment, *, receive_bytes: int | None = None) -> "Wire":
+    async def open(cls, deployment: Door, *, receive_bytes: int | None = None) -> "Wire":
         """Connect; with `receive_bytes` little is taken in while nobody reads."""
         parts = urlsplit(deployment.base_url)
         connection = socket.socket()

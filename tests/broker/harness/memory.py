@@ -101,7 +101,7 @@ class FakePlane:
         self.holds_passes = False
         self.pass_seconds = 0.0
         self.private_frames: int | None = None  # so many reach a client that joins; None: all
-        self.identified: dict[int, int | None] = {}
+        self.identified: dict[int, float | None] = {}
         self.notes: dict[int, str] = {}
         self.behind: Callable[[int], None] = lambda handle: None
 
@@ -121,7 +121,7 @@ class FakePlane:
     def send(self, handle: int, frame: Frame) -> None:
         self.clients[handle].take(frame)
 
-    def identify(self, handle: int, expires_s: int | None) -> None:
+    def identify(self, handle: int, expires_s: float | None) -> None:
         self.identified[handle] = expires_s
 
     def close(self, handle: int, code: CloseCode, note: str = "") -> None:

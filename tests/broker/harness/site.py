@@ -12,6 +12,7 @@ from groundswell.contract.origins import Origins
 from groundswell.contract.ports.uplink import Accepted, Origin
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings, Settings
+from groundswell.log.control import Control
 from groundswell.server.app import public_app
 from tests.broker.harness.author import START_MS
 from tests.broker.harness.stage import EPOCH
@@ -27,12 +28,15 @@ class FakeUplink:
         self.posted: list[tuple[str, str, str | None, str | None]] = []
         self.reacted: list[tuple[str, str | None]] = []
         self.failure: Exception | None = None
+        self.banned: set[str] = set()
 
     def authenticate(self, token: str, video_id: str) -> Claims:
         if token == "old":
             raise Refused("token_expired")
         if token not in {"ada", "bob"}:
             raise Refused("token_invalid")
+        if token in self.banned:
+            raise Refused("banned")
         return Claims(token, Role.VIEWER, expires_s=START_MS // 1000 + 3600)
 
     async def require_video(self, video_id: str) -> None:
@@ -74,12 +78,14 @@ class Site:
     def __init__(self, world: World, uplink: FakeUplink, settings: Settings) -> None:
         self.world = world
         self.refuses_origins = False
+        self.control = Control(world.log, clock=world.clock)
         self.broker = Broker(
             settings,
             log=world.log,
             store=world.store,
             cache=MemoryCache(clock=world.clock),
             uplink=uplink,
+            control=self.control,
             ids=world.author.ids,
             clock=world.clock,
             process="p1",
@@ -89,6 +95,7 @@ class Site:
         )
 
     async def start(self) -> None:
+        await self.control.start()
         app = public_app(self.broker.routes, settings=ServerSettings(), origins=Origins(["*"]))
         self.runner = web.AppRunner(app)
         await self.runner.setup()
@@ -99,4 +106,5 @@ class Site:
 
     async def stop(self) -> None:
         await self.broker.stop()
+        await self.control.close()
         await self.runner.cleanup()

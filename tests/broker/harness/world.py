@@ -6,6 +6,7 @@ from typing import Any
 from groundswell.broker.reader import Reader
 from groundswell.broker.reads import Reads
 from groundswell.broker.rooms import Rooms
+from groundswell.cache import MemoryCache
 from groundswell.contract.events import Event, LoggedEvent, TotalsRecord, decode_event, encode
 from groundswell.contract.partition import partition_of
 from groundswell.contract.ports.log import Appended, Topic
@@ -29,13 +30,16 @@ class World:
         self.settings = RoomSettings(display_rate=0, tick_min=0.0)
         self.make()
 
-    def make(self, *, log: Any = None, store: Any = None, **settings: Any) -> None:
+    def make(
+        self, *, log: Any = None, store: Any = None, cache: Any = None, **settings: Any
+    ) -> None:
         """Build the parts, anew with other settings or other engines."""
         if settings:
             self.settings = RoomSettings(**{"display_rate": 0, "tick_min": 0.0, **settings})
         log, store = log or self.log, store or self.store
         self.reader = Reader(log, settings=self.settings, clock=self.clock)
-        self.reads = Reads(log=log, store=store, reader=self.reader, generation=1)
+        self.cache = cache or MemoryCache(clock=self.clock)
+        self.reads = Reads(log=log, store=store, cache=self.cache, reader=self.reader, generation=1)
         self.rooms = Rooms(
             log=log,
             reader=self.reader,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from playwright.async_api import Browser, ViewportSize
 
-from tests.acceptance.harness.deployment import Embedded
+from tests.acceptance.harness.embedded import Embedded
 from tests.browser.harness.watcher import Watcher
 
 # Options of a server with a page for guests, and nobody but the test in the room.
