@@ -13,8 +13,9 @@ ADAPTERS = {"log", "accounts", "cache"}
 ALLOWED = {
     "contract": set(),
     "cext": set(),
-    "log": {"contract"},
-    "accounts": {"contract"},
+    "filelock": set(),
+    "log": {"contract", "filelock"},
+    "accounts": {"contract", "filelock"},
     "cache": {"contract"},
     "ingest": {"contract", *ADAPTERS},
     "broker": {"contract", "cext", *ADAPTERS},

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from groundswell.accounts.engine import make_engine
 from groundswell.accounts.failures import OUR_MISTAKES, unavailable_on_failure
-from groundswell.accounts.lock import FileLock
 from groundswell.accounts.schema import REVISION, applied_migrations
 from groundswell.contract.ports.accounts import AccountsUnavailable
+from groundswell.filelock import FileLock
 
 # One statement, connecting and waiting for a connection are bounded each; this bounds them all.
 TRANSACTION_S: Final = 10.0
@@ -40,7 +40,7 @@ class Database:
         engine = make_engine(self._url, connections=self._connections)
         try:
             if self._lock is not None:
-                await asyncio.to_thread(self._lock.take)
+                await asyncio.to_thread(take_file, self._lock)
             async with self._transaction(engine) as connection:
                 revision = await connection.run_sync(applied_revision)
             if revision != REVISION:
@@ -105,6 +105,22 @@ def file_lock(url: str | URL) -> FileLock | None:
     if not path or path == ":memory:" or path.startswith("file:"):
         return None
     return FileLock(Path(path))
+
+
+def take_file(lock: FileLock) -> None:
+    """Take a database for this process; raises `AccountsUnavailable`."""
+    try:
+        lock.take()
+    except BlockingIOError as error:
+        raise AccountsUnavailable(
+            f"another process has {lock.database}, which only one may have at a time: stop "
+            "the server first, or keep the accounts in PostgreSQL (accounts.url)"
+        ) from error
+    except OSError as error:
+        raise AccountsUnavailable(
+            f"unable to open {lock.path}: {error.strerror}; check that its folder exists and "
+            "can be written"
+        ) from error
 
 
 def applied_revision(connection: Connection) -> str | None:

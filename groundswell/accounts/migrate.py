@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, func, select
 
-from groundswell.accounts.database import applied_revision, file_lock
+from groundswell.accounts.database import applied_revision, file_lock, take_file
 from groundswell.accounts.engine import make_engine
 from groundswell.accounts.failures import OUR_MISTAKES, unavailable_on_failure
 from groundswell.accounts.schema import REVISION
@@ -48,7 +48,7 @@ async def _in_one_transaction(url: str | URL, work: Callable[[Connection], None]
     lock = file_lock(url)
     try:
         if lock is not None:
-            lock.take()
+            take_file(lock)
         with unavailable_on_failure():
             async with engine.begin() as connection:
                 if connection.dialect.name == "postgresql":

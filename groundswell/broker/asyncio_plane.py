@@ -6,12 +6,11 @@ is and catches up from the ring when it drains: no queue, no copy.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 
 import structlog
 
-from groundswell.broker.draining import DRAIN_GRACE_SECONDS, spread_closes
+from groundswell.broker.draining import Drain
 from groundswell.broker.frames import Frame
 from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
 from groundswell.broker.ring import Ring
@@ -170,18 +169,15 @@ class AsyncioPlane:
         self._jitter = jitter  # 0 <= x < 1, spreads the pings of viewers that came together
         self._last_handle = 0
         self._sweeper: asyncio.Task[None] | None = None
-        self._emptied: asyncio.Event | None = None  # while draining: the last viewer has gone
+        self._drain: Drain | None = None
 
     def start(self, events: PlaneEvents) -> None:
         self.events = events
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="plane sweep")
 
     async def drain(self, seconds: float) -> None:
-        await spread_closes(self, list(self.viewers), seconds=seconds, jitter=self._jitter)
-        if self.viewers:
-            self._emptied = asyncio.Event()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), DRAIN_GRACE_SECONDS)
+        self._drain = Drain(self, jitter=self._jitter)
+        await self._drain.run(list(self.viewers), seconds=seconds)
 
     async def stop(self) -> None:
         if self._sweeper is not None:
@@ -193,8 +189,8 @@ class AsyncioPlane:
     def forget(self, handle: Handle) -> bool:
         """Drop a viewer whose transport is gone; False: it was dropped before."""
         known = self.viewers.pop(handle, None) is not None
-        if self._emptied is not None and not self.viewers:
-            self._emptied.set()
+        if self._drain is not None and not self.viewers:
+            self._drain.emptied()
         return known
 
     def audience(self, ring: Ring, passed: Callable[[float], None]) -> AsyncioAudience:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from groundswell.broker.asyncio_plane import STUCK_SECONDS
-from groundswell.broker.draining import DRAIN_GRACE_SECONDS, spread_closes
+from groundswell.broker.draining import Drain
 from groundswell.broker.frames import CloseFrame, Frame
 from groundswell.broker.native_audience import NativeAudience, hub_frame
 from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
@@ -89,7 +89,7 @@ class NativePlane:
         )
         self._events: PlaneEvents | None = None
         self._ticker: asyncio.Task[None] | None = None
-        self._emptied: asyncio.Event | None = None  # while draining: the last viewer has gone
+        self._drain: Drain | None = None
         self._audiences: dict[int, NativeAudience] = {}  # by name
         self._last_name = 0
         self._vacant: list[int] = []  # indexes
@@ -105,11 +105,8 @@ class NativePlane:
         self._ticker = asyncio.create_task(self._tick_forever(), name="plane tick")
 
     async def drain(self, seconds: float) -> None:
-        await spread_closes(self, self.hub.handles(), seconds=seconds, jitter=self._jitter)
-        if self.hub.viewers:
-            self._emptied = asyncio.Event()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), DRAIN_GRACE_SECONDS)
+        self._drain = Drain(self, jitter=self._jitter)
+        await self._drain.run(self.hub.handles(), seconds=seconds)
 
     async def stop(self) -> None:
         ticker, self._ticker = self._ticker, None
@@ -227,8 +224,8 @@ class NativePlane:
             audience = self._audiences.get(name)
             if audience is not None:
                 self._guard(audience.turn_over, thread, number, seconds)
-        if self._emptied is not None and not self.hub.viewers:
-            self._emptied.set()
+        if self._drain is not None and not self.hub.viewers:
+            self._drain.emptied()
 
     def _guard(self, call: Callable[..., None], *args: object) -> None:
         try:

@@ -88,7 +88,7 @@ class SqliteGroup:
                 raise
             if batches:
                 return batches
-            await self._tail.wait()
+            await self._tail.waker.wait()
 
     async def commit(self, partition: int, offset: int) -> None:
         """Say that everything before `offset` is done; see `Group`.
@@ -128,7 +128,7 @@ class SqliteGroup:
         """Own the partitions of the new share, and start the new ones at the next read."""
         self._waiting |= share - self._owned
         self._owned |= share
-        self._tail.wake()
+        self._tail.waker.wake()
 
     async def _start_waiting(self) -> None:
         for partition in sorted(self._waiting):

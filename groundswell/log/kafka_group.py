@@ -15,6 +15,7 @@ from groundswell.log.kafka_member import KafkaMember
 from groundswell.log.kafka_nodes import Nodes
 from groundswell.log.kafka_reader import KafkaReader
 from groundswell.log.kafka_tail import KafkaTail
+from groundswell.log.waker import Waker
 
 STARTS_AT_ONCE = 8  # partitions whose `start_at` is asked at the same time
 
@@ -84,7 +85,7 @@ class KafkaGroup:
                 except OffsetOutOfRange as error:
                     self._waiting.add(error.partition)
                     raise
-            await self._tail.wait()
+            await self.waker.wait()
 
     async def commit(self, partition: int, offset: int) -> None:
         """Say that everything before `offset` is done; see `Group`.
@@ -113,9 +114,10 @@ class KafkaGroup:
         await self._member.close()
         self._let_go()
 
-    def wake(self) -> None:
-        """Have a waiting `next_batches` look again."""
-        self._tail.wake()
+    @property
+    def waker(self) -> Waker:
+        """Has a waiting `next_batches` look again."""
+        return self._tail.waker
 
     # For `KafkaMember`
 
@@ -132,11 +134,11 @@ class KafkaGroup:
             if self._lost is not None:
                 self._lost(partition)
         self._waiting |= come
-        self._tail.wake()
+        self.waker.wake()
 
     def _failed(self, error: LogError) -> None:
         self._fatal = error
-        self._tail.wake()
+        self.waker.wake()
 
     # Where partitions start
 
@@ -148,7 +150,7 @@ class KafkaGroup:
                 starting = asyncio.create_task(
                     self._start_offset(partition), name=f"kafka-start-{self._topic}-{partition}"
                 )
-                starting.add_done_callback(lambda _: self._tail.wake())
+                starting.add_done_callback(lambda _: self.waker.wake())
                 self._starting[partition] = starting
             elif starting.done():
                 del self._starting[partition]

@@ -259,7 +259,7 @@ class KafkaLog:
         if self._producer is not None:
             self._producer.fail(error)
         for reader in self._readers.values():
-            reader.wake()
+            reader.waker.wake()
 
     # The rest
 

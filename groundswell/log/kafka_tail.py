@@ -25,6 +25,7 @@ from groundswell.log.kafka_reader import (
     Place,
 )
 from groundswell.log.kafka_records import parse
+from groundswell.log.waker import Waker
 
 WAIT_MS = 50  # of a long poll: how late a partition added to an idle tail is read, at most
 RECORDS_MAX = 1000  # and PARTITION_BYTES: a partition that holds so much is not read ahead
@@ -65,15 +66,13 @@ class KafkaTail:
         self._followed: dict[Place, _Followed] = {}
         self._polls: dict[int | None, asyncio.Task[None]] = {}  # by node; None: leader unknown
         self._errors: list[LogError] = []
-        self._waiter: asyncio.Future[None] | None = None
+        self.waker = Waker()  # a group waits for more than records
         self._taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._woken = False
-        self._closed = False
 
     def follow(self, topic: Topic, partition: int, offset: int) -> None:
         """Start reading at `offset`; see `Tail`."""
         self._followed[topic, partition] = _Followed(offset)
-        self.wake()
+        self.waker.wake()
 
     def unfollow(self, topic: Topic, partition: int) -> None:
         """Stop reading this partition; does nothing where it is not followed."""
@@ -82,16 +81,15 @@ class KafkaTail:
     async def next_batches(self) -> list[Batch]:
         """Wait for records; see `Tail`. Raises `LogReplaced` too."""
         while not (batches := self.collect()):
-            await self.wait()
+            await self.waker.wait()
         return batches
 
     async def close(self) -> None:
         """Let go; see `Tail`."""
-        if self._closed:
+        if self.waker.closed:
             return
-        self._closed = True
+        self.waker.close()
         self._followed.clear()
-        self.wake()
         polls = [*self._polls.values()]
         for poll in polls:
             poll.cancel()
@@ -120,27 +118,9 @@ class KafkaTail:
         self._poll()
         return batches
 
-    async def wait(self) -> None:
-        """Return when there may be something; raises `CancelledError` once closed."""
-        if not self._woken and not self._closed:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        self._woken = False
-        if self._closed:
-            raise asyncio.CancelledError
-
-    def wake(self) -> None:
-        """Let `wait` return."""
-        self._woken = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def _poll(self) -> None:
         """Have every node asked that leads something which has been taken."""
-        if self._closed:
+        if self.waker.closed:
             return
         for place in self._followed:
             node = self._nodes.leader(*place)
@@ -154,7 +134,7 @@ class KafkaTail:
             while ours := self._led_by(node):
                 if node is None:
                     await self._reader.look_again()
-                    self.wake()  # somebody leads them now, perhaps
+                    self.waker.wake()  # somebody leads them now, perhaps
                     return
                 wanted = {place: at for place, at in ours.items() if not at.full}
                 # A full one must not wait for the others' long poll once it is taken.
@@ -166,11 +146,11 @@ class KafkaTail:
                     await asyncio.wait([self._taken], timeout=WAIT_MS / 1000)
         except LogError as error:
             self._errors.append(error)
-            self.wake()
+            self.waker.wake()
             await asyncio.sleep(RETRY_S)
         finally:
             self._polls.pop(node, None)
-            self.wake()
+            self.waker.wake()
 
     async def _poll_once(self, node: int, wanted: dict[Place, _Followed], *, wait_ms: int) -> None:
         offsets = {place: followed.offset for place, followed in wanted.items()}
@@ -194,13 +174,13 @@ class KafkaTail:
                 asked.records += records
                 asked.offset, asked.moved = end, True
                 asked.size += len(found.data)
-                self.wake()
+                self.waker.wake()
         elif found.error == codes.OFFSET_OUT_OF_RANGE:
             error = await self._reader.out_of_range(place, asked.offset)
             inside = error.bounds.first <= asked.offset <= error.bounds.end
             if self._followed.get(place) is asked and not inside:
                 del self._followed[place]
                 self._errors.append(error)
-                self.wake()
+                self.waker.wake()
         else:
             await self._reader.recover(found.error)

@@ -1,11 +1,11 @@
 """Following partitions: from memory at the end of the log, from the file where behind."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from groundswell.contract.ports.log import Batch, OffsetOutOfRange, Topic
 from groundswell.log.schema import FIRST_LANE, partition_of_lane, topic_of
 from groundswell.log.state import LogState
+from groundswell.log.waker import Waker
 
 BATCH_RECORDS_MAX = 1000
 
@@ -21,9 +21,7 @@ class SqliteTail:
         self._read_file = read_file
         self._next: dict[int, int] = {}  # lane -> offset, of the lanes that are followed
         self._ready: set[int] = set()  # lanes that may have something
-        self._waiter: asyncio.Future[None] | None = None
-        self._woken = False
-        self._closed = False
+        self.waker = Waker()  # a group waits for more than records
 
     def follow(self, topic: Topic, partition: int, offset: int) -> None:
         """Start reading at `offset`; see `Tail`."""
@@ -39,15 +37,14 @@ class SqliteTail:
     async def next_batches(self) -> list[Batch]:
         """Wait for records; see `Tail`."""
         while not (batches := await self.collect()):
-            await self.wait()
+            await self.waker.wait()
         return batches
 
     async def close(self) -> None:
         """Let go; see `Tail`."""
-        self._closed = True
         for lane in list(self._next):
             self._forget(lane)
-        self.wake()
+        self.waker.close()
 
     # For `SqliteGroup`, which waits for more than records
 
@@ -82,28 +79,10 @@ class SqliteTail:
             self._next[lane] = batches[lane].end
         return [batches[lane] for lane in kept]
 
-    async def wait(self) -> None:
-        """Return when there may be something; raises `CancelledError` once closed."""
-        if not self._woken and not self._closed:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        self._woken = False
-        if self._closed:
-            raise asyncio.CancelledError
-
-    def wake(self) -> None:
-        """Let `wait` return."""
-        self._woken = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def grown(self, lane: int) -> None:
         """Look at a lane again."""
         self._ready.add(lane)
-        self.wake()
+        self.waker.wake()
 
     async def _read_behind(self, behind: dict[int, int]) -> dict[int, Batch]:
         try:

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from groundswell.contract.clock import Clock
 from groundswell.contract.ports.log import LogError, LogUnavailable, OutcomeUnknown
+from groundswell.filelock import FileLock
 from groundswell.log import failures
 from groundswell.log.caretaker import RETENTION_EVERY_S, Caretaker, UpkeepRules
 from groundswell.log.database import BATCH_RECORDS_MAX, CommitFailed, Database
-from groundswell.log.lock import FileLock
 from groundswell.log.requests import (
     Append,
     CommitOffset,
@@ -122,9 +122,9 @@ class Writer:
 
     def _run(self) -> None:
         error: LogError | None = None
-        lock = FileLock(self._path.with_name(self._path.name + ".lock"))
+        lock = FileLock(self._path)
         try:
-            lock.take()
+            self._take_file(lock)
             self._open()
             while self._turn():
                 pass
@@ -138,6 +138,19 @@ class Writer:
             self._close_database()
             lock.release()
             self._tell(self._listener.stopped, error)
+
+    def _take_file(self, lock: FileLock) -> None:
+        try:
+            lock.take()
+        except BlockingIOError as error:  # a second writer would hand out the same offsets
+            raise LogUnavailable(
+                f"another process has {lock.path}; stop it, or set server.data to another folder"
+            ) from error
+        except OSError as error:
+            raise LogUnavailable(
+                f"{lock.path} cannot be made ({error.strerror}); check that its folder exists "
+                "and can be written"
+            ) from error
 
     def _turn(self) -> bool:
         """Do what is queued, then one piece of what is due; False: stop."""

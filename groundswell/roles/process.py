@@ -158,8 +158,7 @@ class Process:
             log.info("stopped")
 
     def _checks(self) -> Iterator[Check]:
-        engines, roles = self._engines, self._settings.server.roles
-        writes, persists = "ingest" in roles or "broker" in roles, "persist" in roles
+        engines = self._engines
         yield Check(
             name="log",
             required=True,
@@ -180,7 +179,7 @@ class Process:
             without="comments are accepted and live; roles and registered videos cannot be looked "
             "up, and the index waits",
         )
-        if writes or not persists:
+        if any(role != "persist" for role in self._settings.server.roles):
             yield Check(
                 name="cache",
                 required=False,

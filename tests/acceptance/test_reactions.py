@@ -12,6 +12,7 @@ from tests.acceptance.harness.deployment import Deployment
 from tests.acceptance.harness.history import PLURALS, History
 from tests.acceptance.harness.scale import scaled, seeded
 from tests.acceptance.harness.viewers import Viewer
+from tests.acceptance.harness.waiting import wait_for_result
 from tests.acceptance.harness.writers import SocketWriter, Writer
 
 pytestmark = pytest.mark.stack
@@ -145,5 +146,11 @@ async def test_hearts_survive_a_restart(deploy: Deploy) -> None:
         await asyncio.to_thread(server.kill9)
         await asyncio.to_thread(server.start)
 
+        async def folded() -> str | None:
+            stored = await asyncio.to_thread(server.stores.hearts, "hearts")
+            return "all of them" if stored == 20 else None
+
+        # An answer's count is what the store holds, and folding goes on where the kill met it.
+        await wait_for_result(folded, within=CONVERGES_WITHIN_S, what="the hearts of before")
         answer = await client.heart("hearts", "bob")
         assert answer.json()["reactionCount"]["loves"] == 21

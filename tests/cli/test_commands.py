@@ -19,10 +19,10 @@ from click.testing import CliRunner, Result
 
 import groundswell
 from groundswell import config
-from groundswell.accounts.lock import FileLock
 from groundswell.cli import cli
 from groundswell.contract.partition import partition_of
 from groundswell.contract.settings import Settings
+from groundswell.filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 SECRET = "correct horse battery staple, and then some"

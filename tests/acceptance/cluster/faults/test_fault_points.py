@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from groundswell.contract.faultpoints import POINTS
-from tests.acceptance.cluster.harness.cycles import CYCLES, seeds
+from tests.acceptance.cluster.harness.cycles import seeds
 from tests.acceptance.cluster.harness.load import judged, under_load
 from tests.acceptance.harness.cluster import ROLE_OF_POINT, Cluster
 from tests.acceptance.harness.deploying import Figure
