@@ -52,13 +52,15 @@ class ReactionCounts:
     def seed(self, seed: Seed) -> None:
         """Enter totals and users' codes, where there are none yet."""
         comment = self._comments.get(seed.comment_id)
+        codes = seed.codes
         if comment is None:
             counts = [*seed.counts, *NO_COUNTS[len(seed.counts) :]]
             comment = self._comments[seed.comment_id] = _Comment(counts)
         else:
             self._comments.move_to_end(seed.comment_id)
+            codes = codes | seed.earlier
         before = len(comment.codes)
-        for user, code in seed.codes.items():
+        for user, code in codes.items():
             comment.codes.setdefault(user, code)
         self.codes += len(comment.codes) - before
         self._shrink()

@@ -304,7 +304,7 @@ def _text_of(error: BaseException) -> str:
 def _seed_arguments(seed: Seed) -> list[Argument]:
     arguments: list[Argument] = [seed.comment_id, ",".join(map(str, seed.counts)), len(seed.codes)]
     for user, code in seed.codes.items():
-        arguments += (user, code)
+        arguments += (user, code, seed.earlier.get(user, code))
     return arguments
 
 

@@ -175,7 +175,8 @@ return answers
     one_key=True,
 )
 
-# KEYS: the era. ARGV, an item: comment, counts, how many users, and of each name and code.
+# KEYS: the era. ARGV, an item: comment, counts, how many users, and of each name, code, and the
+# code where counts were there before.
 SEED = Script(
     _NOW
     + _ERA
@@ -187,13 +188,15 @@ end
 local arg = 2
 while arg <= #ARGV do
   local key, users = key_of(ARGV[arg]), tonumber(ARGV[arg + 2])
+  local code = 2
   if redis.call('HSETNX', key, '#', mark .. ARGV[arg + 1]) == 1 then
     redis.call('PEXPIRE', key, lasts)
+    code = 1
   end
-  for user = arg + 3, arg + 1 + 2 * users, 2 do
-    redis.call('HSETNX', key, ARGV[user], ARGV[user + 1])
+  for user = arg + 3, arg + 3 * users, 3 do
+    redis.call('HSETNX', key, ARGV[user], ARGV[user + code])
   end
-  arg = arg + 3 + 2 * users
+  arg = arg + 3 + 3 * users
 end
 return {{}}
 """,

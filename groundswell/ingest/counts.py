@@ -6,14 +6,14 @@ as the cache was seeded with what the tally wrote.
 
 import asyncio
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from groundswell.contract.clock import Clock
 from groundswell.contract.events import Reaction
 from groundswell.contract.ports.cache import Cache, CacheUnavailable, Change, Seed
-from groundswell.contract.ports.store import CommentStore, StoreUnavailable
+from groundswell.contract.ports.store import CommentStore, StoreUnavailable, Totals
 from groundswell.contract.reactions import NO_COUNTS, Counts
 
 _HEARTS_FRESH: Final = 2.0  # seconds between two looks at a video's stored hearts
@@ -27,13 +27,16 @@ class ReactionCounts:
         self._cache = cache
         self._store = store
 
-    async def after(self, reactions: Sequence[Reaction]) -> list[Counts]:
-        """Return for each reaction the counts of its comment, as well as they are known."""
-        changes = [Change(r.video_id, r.comment_id, r.user_id, r.code) for r in reactions]
+    async def after(self, reactions: Sequence[tuple[Reaction, int]]) -> list[Counts]:
+        """Return for each reaction the counts of its comment, as well as they are known.
+
+        With each comes the offset of its record in its partition of `reactions`.
+        """
+        changes = [Change(r.video_id, r.comment_id, r.user_id, r.code) for r, _ in reactions]
         counts = await self._ask_cache(changes)
         missing = [index for index, known in enumerate(counts) if known is None]
         if missing:
-            seeds = await self._load([changes[index] for index in missing])
+            seeds = await self._load([(changes[index], reactions[index][1]) for index in missing])
             asked = await self._seed_and_ask([changes[index] for index in missing], seeds)
             for index, known in zip(missing, asked, strict=True):
                 counts[index] = known
@@ -62,31 +65,44 @@ class ReactionCounts:
             known if known is not None else best for known, best in zip(counts, stored, strict=True)
         ]
 
-    async def _load(self, changes: Sequence[Change]) -> dict[str, Seed]:
-        by_video: dict[str, list[Change]] = {}
-        for change in changes:
-            by_video.setdefault(change.video_id, []).append(change)
+    async def _load(self, changes: Sequence[tuple[Change, int]]) -> dict[str, Seed]:
+        by_video: dict[str, list[tuple[Change, int]]] = {}
+        for change, offset in changes:
+            by_video.setdefault(change.video_id, []).append((change, offset))
         loaded = await asyncio.gather(*(self._load_video(*item) for item in by_video.items()))
         return {seed.comment_id: seed for seeds in loaded for seed in seeds}
 
-    async def _load_video(self, video_id: str, changes: Sequence[Change]) -> list[Seed]:
-        users: dict[str, list[str]] = {}
-        for change in changes:
-            users.setdefault(change.comment_id, []).append(change.user_id)
-        pairs = [(comment_id, user) for comment_id, those in users.items() for user in those]
+    async def _load_video(self, video_id: str, changes: Sequence[tuple[Change, int]]) -> list[Seed]:
+        by_comment: dict[str, list[tuple[Change, int]]] = {}
+        for change, offset in changes:
+            by_comment.setdefault(change.comment_id, []).append((change, offset))
+        pairs = [(change.comment_id, change.user_id) for change, _ in changes]
         try:
-            totals = await self._store.totals(video_id, list(users))
+            # In this order: the totals may be newer than the codes, and say by how much.
             codes = await self._store.reactions_of(video_id, pairs)
+            totals = await self._store.totals(video_id, list(by_comment))
         except StoreUnavailable:
             return []
-        return [
-            Seed(
-                comment_id,
-                totals[comment_id].counts if comment_id in totals else tuple(NO_COUNTS),
-                {user: codes.get((comment_id, user), 0) for user in those},
-            )
-            for comment_id, those in users.items()
-        ]
+        return [_seed(totals.get(each), wishes, codes) for each, wishes in by_comment.items()]
+
+
+def _seed(
+    totals: Totals | None,
+    wishes: Sequence[tuple[Change, int]],
+    codes: Mapping[tuple[str, str], int],
+) -> Seed:
+    """Put together what was read while the tally may have been writing."""
+    [comment_id] = {change.comment_id for change, _ in wishes}
+    seed = Seed(comment_id, tuple(NO_COUNTS) if totals is None else totals.counts, {})
+    for change, offset in wishes:
+        user, code = change.user_id, codes.get((comment_id, change.user_id), 0)
+        seed.codes[user] = code
+        if totals is not None and totals.offset >= offset:
+            # The tally was faster than we: the totals have this wish. What the user felt before
+            # it is known only where the codes were read in time; most felt nothing.
+            seed.codes[user] = change.code
+            seed.earlier[user] = code if code != change.code else 0
+    return seed
 
 
 @dataclass(slots=True)

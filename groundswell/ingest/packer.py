@@ -163,19 +163,24 @@ class Packer:
         waiting = [answer for pack in packs for answer in pack.waiting()]
         self._waiting -= len(waiting)
         try:
-            stand = await asyncio.gather(*map(self._send, packs))
-            await self._answer([pack for pack, stands in zip(packs, stand, strict=True) if stands])
+            sent = await asyncio.gather(*map(self._send, packs))
+            await self._answer(
+                [(pack, at) for pack, at in zip(packs, sent, strict=True) if at is not None]
+            )
         except Exception as error:  # noqa: BLE001 - whoever waits must be answered, and is told
             _log.error("reactions could not be packed", exc_info=error)
             _fail(waiting, Refused("internal"))
 
-    async def _send(self, pack: _Pack) -> bool:
+    async def _send(self, pack: _Pack) -> int | None:
+        """Return the offset of a record; None: it was not taken, and those who wait were told."""
         try:
-            await self._appender.append(Topic.REACTIONS, pack.partition, self._encode(pack))
+            appended = await self._appender.append(
+                Topic.REACTIONS, pack.partition, self._encode(pack)
+            )
         except Refused as refused:
             _fail(pack.waiting(), refused)
-            return False
-        return True
+            return None
+        return appended.offset
 
     def _encode(self, pack: _Pack) -> bytes:
         record = ReactionRecord(
@@ -186,13 +191,15 @@ class Packer:
         )
         return encode(record)
 
-    async def _answer(self, packs: list[_Pack]) -> None:
-        wishes = [wish for pack in packs for wish in pack.wishes]
+    async def _answer(self, packs: list[tuple[_Pack, int]]) -> None:
+        wishes = [(wish, offset) for pack, offset in packs for wish in pack.wishes]
         if wishes:
-            after = await self._reaction_counts.after([wish.reaction for wish in wishes])
-            for wish, counts in zip(wishes, after, strict=True):
+            after = await self._reaction_counts.after(
+                [(wish.reaction, offset) for wish, offset in wishes]
+            )
+            for (wish, _), counts in zip(wishes, after, strict=True):
                 _succeed(wish.waiting, counts)
-        for pack in packs:
+        for pack, _ in packs:
             for video_id, beat in pack.beats:
                 _succeed(beat.waiting, await self._heart_counts.after(video_id, beat.counts))
 

@@ -151,6 +151,17 @@ async def test_a_seed_never_replaces_what_is_there(cache):
     assert await cache.react([wish(1, "bob")]) == [(2, 0, 0, 0, 0, 0)]
 
 
+async def test_totals_that_hold_a_wish_already_do_not_count_it_twice(cache):
+    """The cache takes the totals, or adds the wish to counts of its own."""
+    ahead = Seed("c1", (5, 0, 0, 0, 0, 0), {"ada": 1}, {"ada": 0})
+    await cache.seed([ahead])
+    assert await cache.react([wish(1)]) == [(5, 0, 0, 0, 0, 0)]
+    await cache.seed([Seed("c1", (6, 0, 0, 0, 0, 0), {"bob": 1}, {"bob": 0})])
+    assert await cache.react([wish(1, "bob")]) == [(6, 0, 0, 0, 0, 0)]
+    await cache.seed([Seed("c1", (6, 1, 0, 0, 0, 0), {"eve": 2}, {"eve": 1})])
+    assert await cache.react([wish(2, "eve")]) == [(5, 1, 0, 0, 0, 0)]
+
+
 async def test_viewers_are_summed_over_processes(cache):
     """The latest report of each process counts."""
     assert await cache.viewers("v") == 0

@@ -207,8 +207,9 @@ class FakeCache:
     async def seed(self, seeds: Sequence[Seed]) -> None:
         self._reach()
         for seed in seeds:
+            known = seed.comment_id in self.counts
             self.counts.setdefault(seed.comment_id, list(seed.counts))
-            for user, code in seed.codes.items():
+            for user, code in (seed.codes | (seed.earlier if known else {})).items():
                 self.codes.setdefault((seed.comment_id, user), code)
 
 
@@ -218,6 +219,7 @@ class FakeStore:
     def __init__(self) -> None:
         self.away = False
         self.known: dict[str, tuple[int, ...]] = {}
+        self.counted_to = -1  # the offset that `known` is true at
         self.codes: dict[tuple[str, str], int] = {}
         self.heart_rows: list[HeartTotals] = []
 
@@ -228,7 +230,7 @@ class FakeStore:
     async def totals(self, video_id: str, comment_ids: Sequence[str]) -> dict[str, Totals]:
         self._reach()
         return {
-            key: Totals(video_id, key, self.known[key], 0)
+            key: Totals(video_id, key, self.known[key], self.counted_to)
             for key in comment_ids
             if key in self.known
         }

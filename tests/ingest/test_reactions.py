@@ -48,6 +48,18 @@ async def test_another_type_replaces_and_none_takes_back(world: Any) -> None:
     assert [r.code for r in reactions_of(world)] == [2, 2, 0]
 
 
+async def test_a_tally_that_was_faster_is_not_counted_twice(world: Any) -> None:
+    """It wrote the reaction between the append and our look at the store."""
+    comment = world.ids.mint("v1")
+    world.store.known[comment] = (3, 0, 0, 0, 0, 0)
+    world.store.codes[comment, "ada"] = 1
+    world.store.counted_to = 1 << 40
+    assert await react(world, comment, "like") == {"likes": 3}
+    world.store.known[comment] = (4, 0, 0, 0, 0, 0)
+    world.store.codes[comment, "bob"] = 1
+    assert await react(world, comment, "like", "bob") == {"likes": 4}
+
+
 async def test_reactions_of_one_tick_share_records_and_one_question(world: Any) -> None:
     """One record a partition, one call of the cache, each answered with its own comment."""
     comments = [world.ids.mint("v1") for _ in range(20)]

@@ -5,7 +5,7 @@ making a request wait for longer than a few dozen milliseconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from groundswell.contract.ports.store import StoredComment
@@ -51,11 +51,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """What the store knows of a comment that the cache did not: totals, and these users' codes."""
+    """What the store knows of a comment that the cache did not: totals, and these users' codes.
+
+    Totals may hold wishes already that the cache is yet to be told. `earlier` says what those
+    users felt before them: it is entered instead where the cache keeps counts of its own.
+    """
 
     comment_id: str
     counts: tuple[int, ...]
-    codes: dict[str, int]  # user -> code
+    codes: dict[str, int]  # user -> code, in agreement with `counts`
+    earlier: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
