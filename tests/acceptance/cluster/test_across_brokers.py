@@ -62,8 +62,8 @@ async def cross(
         await viewer.cut()
         began = time.monotonic()
         long = rng.random() < LONG_SHARE
-        missed = len(history.sent) + rng.randint(3 if long else 0, 20)
-        await wait_until(lambda: len(history.sent) >= missed, within=20, what="comments missed")  # noqa: B023 - awaited at once
+        missed = history.acks() + rng.randint(3 if long else 0, 20)
+        await wait_until(lambda: history.acks() >= missed, within=20, what="comments missed")  # noqa: B023 - awaited at once
         if long:
             since = time.monotonic()
             await wait_until(lambda: time.monotonic() - since > LONG_S, within=20, what="the end")  # noqa: B023 - awaited at once

@@ -36,6 +36,7 @@ class History:
     """
 
     sent: dict[str, Sent] = field(default_factory=dict)  # by ref
+    accepted: int = 0  # comments of them
     reactions: dict[tuple[str, str], str | None] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     hearts: Counter[str] = field(default_factory=Counter)  # by video
@@ -52,14 +53,14 @@ class History:
 
     def acks(self) -> int:
         """Count all that was acknowledged: comments, reactions, hearts, deletions."""
-        comments = sum(1 for one in self.sent.values() if one.comment_id)
-        return comments + len(self.reactions) + len(self.deleted) + self.hearts.total()
+        return self.accepted + len(self.reactions) + len(self.deleted) + self.hearts.total()
 
     def accept(self, sent: Sent, comment_id: str, position: str | None) -> None:
         """Note that a comment was acknowledged; again: with the same id."""
         assert sent.comment_id in {None, comment_id}, (
             f"{sent} was answered {comment_id} the 2nd time"
         )
+        self.accepted += sent.comment_id is None
         sent.comment_id = comment_id
         self.unknown_comments.discard(sent.ref)
         if position is not None:
