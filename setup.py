@@ -14,7 +14,7 @@ from typing import Any
 
 from setuptools import Extension, setup
 
-MODULES = ("_frames", "_parser", "_utf8", "_websocket")
+MODULES = ("_frames", "_parser", "_request", "_utf8", "_websocket")
 SANITIZERS = {
     "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
     "thread": ["-fsanitize=thread"],

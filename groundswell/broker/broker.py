@@ -10,7 +10,7 @@ from aiohttp import web
 from groundswell.broker import routes
 from groundswell.broker.handshake import Handshake
 from groundswell.broker.plane import PlaneStatistics
-from groundswell.broker.planes import make_plane
+from groundswell.broker.planes import make_door, make_plane
 from groundswell.broker.reader import Reader, ReaderStatistics
 from groundswell.broker.reads import Reads
 from groundswell.broker.rooms import Rooms
@@ -18,6 +18,7 @@ from groundswell.broker.session import Sessions
 from groundswell.broker.viewer_counts import ViewerCounts
 from groundswell.contract.clock import Clock
 from groundswell.contract.ids import CommentIds
+from groundswell.contract.origins import Origins
 from groundswell.contract.ports.bans import Bans
 from groundswell.contract.ports.cache import Cache
 from groundswell.contract.ports.log import Log
@@ -47,8 +48,9 @@ class Broker:
         clock: Clock,
         process: str,
         generation: int,
-        allows_origin: Callable[[web.Request], bool],
+        origins: Origins,
         origin_of: Callable[[web.Request], Origin],
+        origin_of_peer: Callable[[str, str | None, str | None], Origin],
     ) -> None:
         auth_required = settings.auth.viewers == "required"
         self._settings = settings
@@ -88,8 +90,14 @@ class Broker:
             uplink=uplink,
             settings=settings.stream,
             auth_required=auth_required,
-            allows_origin=allows_origin,
+            origins=origins,
             origin_of=origin_of,
+        )
+        self.door = make_door(
+            self._plane,
+            handshake=self._handshake,
+            uplink=uplink,
+            origin_of_peer=origin_of_peer,
         )
         self._counts = ViewerCounts(
             cache=cache, clock=clock, process=process, rooms=lambda: self._rooms

@@ -1,23 +1,28 @@
 """How a stream starts: `GET /live/{videoID}/comments/stream`, upgraded or as SSE.
 
-aiohttp reads the request; then its connection is taken from it: the plane becomes the protocol of
-the transport, and aiohttp forgets it. So a viewer costs no aiohttp object and no task.
+There are two ways in. The door of the native plane brings sockets with the first bytes of clients:
+a stream request that nothing is wrong with becomes a stream there and then. Everything else, and
+everything on the asyncio plane, is read by aiohttp; then the connection is taken from it. So a
+viewer costs no aiohttp object and no task, and a refusal has one place where it is told.
 """
 
 import asyncio
 import base64
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
-from groundswell.broker.plane import OwnedPlane, Variant
+from groundswell.broker.plane import Handle, OwnedPlane, Variant
 from groundswell.broker.session import Session, Sessions
+from groundswell.broker.stream_request import StreamRequest
 from groundswell.contract.claims import Claims
+from groundswell.contract.origins import Origins
 from groundswell.contract.ports.uplink import Origin, Uplink
-from groundswell.contract.position import BadPosition, Position
+from groundswell.contract.position import Position
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import StreamSettings
 
@@ -29,8 +34,19 @@ _SSE_HEAD = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A stream that may begin: how it is read, the head of the answer, and what is known of it."""
+
+    variant: Variant
+    head: bytes
+    claims: Claims | None
+    resume: Position | None
+    auth_within: float | None  # seconds
+
+
 class Handshake:
-    """Answers stream requests; raises `Refused` for those that do not become streams."""
+    """Answers stream requests."""
 
     def __init__(
         self,
@@ -40,7 +56,7 @@ class Handshake:
         uplink: Uplink,
         settings: StreamSettings,
         auth_required: bool,
-        allows_origin: Callable[[web.Request], bool],
+        origins: Origins,
         origin_of: Callable[[web.Request], Origin],
     ) -> None:
         self._plane = plane
@@ -48,107 +64,95 @@ class Handshake:
         self._uplink = uplink
         self._settings = settings
         self._auth_required = auth_required
-        self._allows_origin = allows_origin
+        self._origins = origins
         self._origin_of = origin_of
         self.draining = False
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """Handle the route."""
-        if not self._allows_origin(request):
+        """Handle the route; raises `Refused` for what does not become a stream."""
+        asked = StreamRequest.of(request)
+        if not self._origins.allows(asked.origin, host=asked.host):
             raise Refused("origin_refused")
-        video_id = request.match_info["videoID"]
-        await self._uplink.require_video(video_id)
+        await self._uplink.require_video(asked.video_id)
         # No await from here on: a stream that begins after the drain began would be told nothing.
-        if self.draining:
-            raise Refused("draining")
-        claims = self._claims(request, video_id)
-        if request.headers.get("Upgrade", "").lower() == "websocket":
-            variant, head = Variant.WEBSOCKET, _upgrade_head(request)
-        elif "text/event-stream" in request.headers.get("Accept", ""):
-            if claims is None and self._auth_required:
-                raise Refused("token_missing")
-            variant, head = Variant.SSE, _sse_head(request)
-        else:
-            raise Refused("upgrade_required", "or ask for SSE with Accept: text/event-stream")
-        session = Session(
-            video_id=video_id,
-            origin=self._origin_of(request),
-            claims=claims,
-            resume=_resume_position(request),
-        )
+        opening = self.open(asked)
+        begin = self.beginning(asked.video_id, opening, self._origin_of(request))
         transport, leftover = _take_over(request)
-        waits = claims is None and self._auth_required
         self._plane.adopt(
             transport,
-            variant=variant,
-            head=head,
+            variant=opening.variant,
+            head=opening.head,
             leftover=leftover,
-            auth_within=self._settings.auth_timeout if waits else None,
-            begin=lambda handle: self._sessions.begin(handle, session),
+            auth_within=opening.auth_within,
+            begin=begin,
         )
         return _TakenOver()
 
-    def _claims(self, request: web.Request, video_id: str) -> Claims | None:
-        header = request.headers.get("Authorization")
-        if header is None:
-            return None
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Refused("token_missing", "Authorization is not a Bearer token")
-        return self._uplink.authenticate(token, video_id)
+    def open(self, asked: StreamRequest) -> Opening:
+        """Return how to begin a stream of a video that exists; raises `Refused`."""
+        if self.draining:
+            raise Refused("draining")
+        if not self._origins.allows(asked.origin, host=asked.host):
+            raise Refused("origin_refused")
+        token = asked.token()
+        claims = None if token is None else self._uplink.authenticate(token, asked.video_id)
+        if asked.wants_websocket:
+            variant, head = Variant.WEBSOCKET, _upgrade_head(asked)
+        elif asked.wants_sse:
+            if claims is None and self._auth_required:
+                raise Refused("token_missing")
+            variant, head = Variant.SSE, _sse_head(asked.origin)
+        else:
+            raise Refused("upgrade_required", "or ask for SSE with Accept: text/event-stream")
+        waits = claims is None and self._auth_required
+        within = self._settings.auth_timeout if waits else None
+        return Opening(variant, head, claims, asked.resume(), within)
+
+    def beginning(
+        self, video_id: str, opening: Opening, origin: Origin
+    ) -> Callable[[Handle], None]:
+        """Return what makes a session of an adopted connection."""
+        session = Session(
+            video_id=video_id, origin=origin, claims=opening.claims, resume=opening.resume
+        )
+        return lambda handle: self._sessions.begin(handle, session)
 
 
-def _upgrade_head(request: web.Request) -> bytes:
+def _upgrade_head(asked: StreamRequest) -> bytes:
     """Return the 101 of RFC 6455 section 4.2.2, after the checks of 4.2.1."""
-    headers = request.headers
-    if "upgrade" not in headers.get("Connection", "").lower():
+    if "upgrade" not in (asked.connection or "").lower():
         raise Refused("bad_request", "Connection is not Upgrade")
-    if headers.get("Sec-WebSocket-Version") != "13":
+    if asked.version != "13":
         raise Refused("bad_request", "Sec-WebSocket-Version is not 13")
-    key = headers.get("Sec-WebSocket-Key", "")
+    key = asked.key or ""
     try:
         valid = len(base64.b64decode(key, validate=True)) == 16
     except ValueError:  # also of characters that are not ASCII
         valid = False
     if not valid:
         raise Refused("bad_request", "Sec-WebSocket-Key is not 16 bytes in base64")
-    offered = [
-        name.strip()
-        for line in headers.getall("Sec-WebSocket-Protocol", [])
-        for name in line.split(",")
-    ]
-    if offered and SUBPROTOCOL not in offered:
-        raise Refused("bad_subprotocol", f"offer {SUBPROTOCOL}")
+    chosen = b""
+    if asked.protocols is not None:
+        if SUBPROTOCOL not in [name.strip() for name in asked.protocols.split(",")]:
+            raise Refused("bad_subprotocol", f"offer {SUBPROTOCOL}")
+        chosen = b"Sec-WebSocket-Protocol: %b\r\n" % SUBPROTOCOL.encode()
     accept = base64.b64encode(
         hashlib.sha1(key.encode() + _ACCEPT_GUID, usedforsecurity=False).digest()
     )
-    chosen = b"Sec-WebSocket-Protocol: %b\r\n" % SUBPROTOCOL.encode() if offered else b""
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: %b\r\n%b\r\n"
     ) % (accept, chosen)
 
 
-def _sse_head(request: web.Request) -> bytes:
+def _sse_head(origin: str | None) -> bytes:
     # Its origin was allowed, so its page may read the answer.
-    origin = request.headers.get("Origin")
     allowed = b""
     if origin is not None:
         # aiohttp reads header bytes as UTF-8 with surrogates: this gives them back as they came.
         echoed = origin.encode("utf-8", "surrogateescape")
         allowed = b"Access-Control-Allow-Origin: %b\r\nVary: Origin\r\n" % echoed
     return _SSE_HEAD % allowed
-
-
-def _resume_position(request: web.Request) -> Position | None:
-    # A reconnecting EventSource repeats the URL's old position and adds the newer header.
-    text = request.headers.get("Last-Event-ID") or request.query.get("position")
-    if text is None:
-        return None
-    try:
-        return Position.parse(text)
-    except BadPosition as error:
-        raise Refused("bad_position", str(error)) from error
 
 
 def _take_over(request: web.Request) -> tuple[asyncio.Transport, bytes]:

@@ -8,6 +8,7 @@ here at once, to the hub a moment later, in the order of the calls.
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Callable
 
 import structlog
@@ -19,7 +20,7 @@ from groundswell.broker.native_audience import NativeAudience, hub_frame
 from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
 from groundswell.broker.ring import Ring
 from groundswell.broker.viewer import CLOSING_SECONDS, FLOOD_FACTOR
-from groundswell.cext._hub import NEVER, Hub
+from groundswell.cext._hub import NEVER, Hub, HubFrame
 from groundswell.contract.clock import Clock
 from groundswell.contract.close_codes import (
     AUTH_TIMEOUT,
@@ -51,6 +52,9 @@ CAUSES = (
     INVALID_UTF8,
     TOO_BIG,
 )
+
+Arrived = Callable[[int, str, bytes], None]
+"""`(descriptor, peer's address, first bytes)` of a connection, which is the callee's."""
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +94,7 @@ class NativePlane:
         self._events: PlaneEvents | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._drain: Drain | None = None
+        self._arrived: Arrived | None = None
         self._audiences: dict[int, NativeAudience] = {}  # by name
         self._last_name = 0
         self._vacant: list[int] = []  # indexes
@@ -131,24 +136,67 @@ class NativePlane:
         fd = _take_socket(transport)
         if fd is None:
             return
+        self.adopt_socket(
+            fd,
+            variant=variant,
+            begin=begin,
+            head=head,
+            leftover=leftover,
+            auth_within=auth_within,
+        )
+
+    def adopt_socket(
+        self,
+        fd: int,
+        *,
+        variant: Variant,
+        begin: Callable[[Handle], None],
+        head: bytes,
+        leftover: bytes,
+        auth_within: float | None,
+    ) -> None:
+        """Take a connected socket at the end of its handshake; see `OwnedPlane.adopt`.
+
+        `head` travels with the first frames of the room that `begin` joins.
+        """
         now = self._now_ms()
         ping_within = self._settings.ping_interval * (0.5 + self._jitter() / 2)
+        sse = variant is Variant.SSE
         try:
-            # Into an empty send buffer: all of it or, with the peer gone, nothing.
-            if os.write(fd, head) != len(head):
-                raise ConnectionError("head is not written")
             handle = self.hub.adopt(
                 fd,
-                sse=variant is Variant.SSE,
+                sse=sse,
                 ping_due_ms=now + _ms(ping_within),
                 auth_due_ms=None if auth_within is None else now + _ms(auth_within),
+                head=HubFrame(b"", head) if sse else HubFrame(head),
                 leftover=leftover,
             )
-        except (OSError, RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
             os.close(fd)
             log.debug("connection not adopted", error=str(error))
             return
         begin(handle)
+        self.hub.flush(handle)
+
+    # The door
+
+    def listen(
+        self, listening: socket.socket, arrived: Arrived, *, patience: float, too_late: bytes
+    ) -> None:
+        """Accept connections of a socket, which stays the caller's; see `broker/door.py`."""
+        self._arrived = arrived
+        self.hub.listen(
+            os.dup(listening.fileno()), patience_ms=_ms(patience), too_late=HubFrame(too_late)
+        )
+
+    def stop_listening(self) -> None:
+        """Accept nobody any more."""
+        self.hub.stop_listening()
+
+    def accepted(self) -> tuple[int, int]:
+        """Return how many connections were accepted, and how often none could be."""
+        counters = self.hub.counters()
+        return counters["accepted"], counters["accept_failures"]
 
     # The rooms' and the sessions' side
 
@@ -208,7 +256,7 @@ class NativePlane:
         """Pass on what the threads report; one failure must not keep the rest from being told."""
         with contextlib.suppress(BlockingIOError):
             os.read(self.hub.fileno(), 8)
-        messages, closed, behind, passed = self.hub.take()
+        messages, closed, behind, passed, arrived = self.hub.take()
         events = self._events
         if events is None:
             return
@@ -224,6 +272,11 @@ class NativePlane:
             audience = self._audiences.get(name)
             if audience is not None:
                 self._guard(audience.turn_over, thread, number, seconds)
+        for fd, peer, data in arrived:
+            if self._arrived is None or self._ticker is None:  # it came when we were stopping
+                os.close(fd)
+            else:
+                self._guard(self._arrived, fd, peer, data)
         if self._drain is not None and not self.hub.viewers:
             self._drain.emptied()
 

@@ -1,11 +1,17 @@
 """Which plane a process has."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from groundswell.broker.asyncio_plane import AsyncioPlane
+from groundswell.broker.handshake import Handshake
 from groundswell.broker.plane import OwnedPlane
 from groundswell.contract.clock import Clock
+from groundswell.contract.ports.uplink import Origin, Uplink
 from groundswell.contract.settings import StreamSettings
+
+if TYPE_CHECKING:
+    from groundswell.broker.door import Door
 
 
 class PlaneMissing(Exception):
@@ -25,3 +31,21 @@ def make_plane(
             "stream.plane is native, which needs Linux and the native modules: set it to asyncio"
         ) from error
     return NativePlane(settings=settings, clock=clock, jitter=jitter)
+
+
+def make_door(
+    plane: OwnedPlane,
+    *,
+    handshake: Handshake,
+    uplink: Uplink,
+    origin_of_peer: Callable[[str, str | None, str | None], Origin],
+) -> "Door | None":
+    """Return what accepts connections for a plane; None: the event loop does."""
+    if isinstance(plane, AsyncioPlane):
+        return None
+    from groundswell.broker.door import Door
+    from groundswell.broker.native_plane import NativePlane
+
+    if not isinstance(plane, NativePlane):
+        return None
+    return Door(plane=plane, handshake=handshake, uplink=uplink, origin_of_peer=origin_of_peer)

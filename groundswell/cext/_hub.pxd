@@ -58,10 +58,14 @@ cdef extern from "hub.h" nogil:
     enum command_kind:
         COMMAND_TICK
         COMMAND_STOP
+        COMMAND_LISTEN
+        COMMAND_UNLISTEN
         COMMAND_ADOPT
+        COMMAND_FEED
         COMMAND_AUTH_DUE
         COMMAND_EXPIRES
         COMMAND_QUEUE
+        COMMAND_FLUSH
         COMMAND_SEND
         COMMAND_JOIN
         COMMAND_CLOSE
@@ -87,6 +91,7 @@ cdef extern from "hub.h" nogil:
         EVENT_CLOSED
         EVENT_BEHIND
         EVENT_PASSED
+        EVENT_ARRIVED
 
     struct event:
         uint32_t kind
@@ -105,6 +110,8 @@ cdef extern from "hub.h" nogil:
         uint64_t client_messages
         uint64_t skips
         uint64_t refused_slow
+        uint64_t accepted
+        uint64_t accept_failures
 
     struct hub:
         pass

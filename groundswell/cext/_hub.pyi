@@ -48,13 +48,33 @@ class Hub:
         """
 
     def fileno(self) -> int: ...
+    def listen(self, fd: int, *, patience_ms: int, too_late: HubFrame) -> None:
+        """Accept connections of a listening socket, which is the hub's from now on.
+
+        `take` tells of each once its first bytes are there. Who sends none for so long is sent
+        `too_late` and closed.
+        """
+
+    def stop_listening(self) -> None: ...
     def adopt(
-        self, fd: int, *, sse: bool, ping_due_ms: int, auth_due_ms: int | None, leftover: bytes
+        self,
+        fd: int,
+        *,
+        sse: bool,
+        ping_due_ms: int,
+        auth_due_ms: int | None,
+        head: HubFrame,
+        leftover: bytes,
     ) -> int:
         """Take a connected socket, which is the hub's from now on; return its handle.
 
-        Raises `RuntimeError` if the hub does not run, `MemoryError`; the socket is then not taken.
+        `head` is sent with what follows: a room's frames, or `flush`. `leftover` came from the
+        client already. Raises `RuntimeError` if the hub does not run, `MemoryError`; the socket
+        is then not taken.
         """
+
+    def flush(self, handle: int) -> None:
+        """Send `head` to a viewer that is in no room yet; to others it was sent."""
 
     def thread_of(self, handle: int) -> int: ...
     def is_sse(self, handle: int) -> bool: ...
@@ -87,11 +107,13 @@ class Hub:
         list[tuple[int, int, int, bool]],
         list[int],
         list[tuple[int, int, int, float]],
+        list[tuple[int, str, bytes]],
     ]:
         """Return what happened since the last call, each in its order.
 
         Messages (handle, text); closed connections (handle, code, name of its room, whether SSE);
-        handles that fell off their ring; passes (thread, name of the room, number, seconds).
+        handles that fell off their ring; passes (thread, name of the room, number, seconds);
+        accepted connections, the caller's from now on (fd, address, first bytes).
         """
 
     def counters(self) -> dict[str, int]:

@@ -6,13 +6,14 @@ get commands with counted references to frames, and give back bytes.
 """
 
 cimport cython
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.errno cimport errno
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from groundswell.cext._hub_events cimport read_events
 from groundswell.cext._hub_parser cimport (
     parser_clear,
     parser_failed,
@@ -22,7 +23,6 @@ from groundswell.cext._hub_parser cimport (
 )
 from groundswell.cext._hub_seats cimport (
     CLOSING,
-    FREE,
     TAKEN,
     Seat,
     Seats,
@@ -162,40 +162,57 @@ cdef class Hub:
 
     # Connections
 
-    def adopt(self, int fd, *, bint sse, int64_t ping_due_ms, auth_due_ms, bytes leftover not None):
+    def listen(self, int fd, *, int64_t patience_ms, HubFrame too_late not None):
+        """Accept connections of a listening socket. See the stub."""
+        self._push_room(0, COMMAND_LISTEN, 0, fd, patience_ms, too_late)
+
+    def stop_listening(self):
+        """Accept nobody any more; who was accepted and is silent may still speak."""
+        self._push_room(0, COMMAND_UNLISTEN, 0, 0, 0, None)
+
+    def adopt(
+        self, int fd, *, bint sse, int64_t ping_due_ms, auth_due_ms, HubFrame head not None,
+        bytes leftover not None,
+    ):
         """Take over a socket; return its handle. See the stub."""
         cdef uint32_t thread = self._next_thread
-        cdef command commands[2]
-        cdef size_t count = 1
+        cdef command commands[3]
+        cdef size_t i, count = 1
+        cdef HubFrame read = None
         if not self._running:
             raise RuntimeError("the hub does not run")
+        if leftover:
+            read = HubFrame(leftover)  # of its own: the hub unmasks these bytes in place
         cdef uint32_t slot = take_seat(&self._seats[thread], sse)
         memset(commands, 0, sizeof(commands))
         commands[0].kind = COMMAND_ADOPT
         commands[0].a = fd
         commands[0].b = ping_due_ms
         commands[0].room = sse
-        if leftover:
-            # Of its own: the hub unmasks these bytes in place.
-            commands[0].frame = frame_new(
-                <const uint8_t*> PyBytes_AS_STRING(leftover), PyBytes_GET_SIZE(leftover), NULL, 0
-            )
+        commands[0].frame = head._frame
         if auth_due_ms is not None:
-            commands[1].kind = COMMAND_AUTH_DUE
-            commands[1].a = auth_due_ms
-            count = 2
-        for i in range(count):
-            commands[i].slot = slot
-            commands[i].generation = self._seats[thread].rows[slot].generation
-        if (leftover and commands[0].frame == NULL) or hub_push(
-            self._hub, thread, commands, count
-        ):
-            frame_drop(commands[0].frame)
+            commands[count].kind = COMMAND_AUTH_DUE
+            commands[count].a = auth_due_ms
+            count += 1
+        if leftover:
+            commands[count].kind = COMMAND_FEED
+            commands[count].frame = read._frame
+            count += 1
+        handle = handle_of(thread, slot, self._seats[thread].rows[slot].generation)
+        try:
+            self._push_to(handle, commands, count)
+        except MemoryError:
             leave_seat(&self._seats[thread], slot)
-            raise MemoryError
+            raise
         self.viewers += 1
         self._next_thread = (thread + 1) % self.threads
-        return handle_of(thread, slot, commands[0].generation)
+        return handle
+
+    def flush(self, uint64_t handle):
+        """Send what is queued for a viewer that joins no room yet."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        if seat != NULL and seat.state == TAKEN and seat.room == 0:
+            self._push_one(handle, COMMAND_FLUSH, 0, None)
 
     def thread_of(self, uint64_t handle):
         """Return the thread of a connection that may join; -1: it is closing or unknown."""
@@ -306,52 +323,28 @@ cdef class Hub:
     # Events
 
     def take(self):
-        """Return what the threads report: messages, closed, behind, passed. See the stub."""
-        cdef list messages = [], closed = [], behind = [], passed = []
+        """Return messages, closed, behind, passed and arrived of all threads. See the stub."""
+        cdef list messages = [], closed = [], behind = [], passed = [], arrived = []
         cdef uint32_t thread
         cdef size_t size = 0
         cdef uint8_t* data
         for thread in range(self.threads):
             data = hub_take(self._hub, thread, &size)
             try:
-                self._read(thread, data, size, messages, closed, behind, passed)
+                read_events(
+                    &self._seats[thread], thread, data, size, messages, closed, behind, passed,
+                    arrived,
+                )
             finally:
                 free(data)
-        return messages, closed, behind, passed
+        self.viewers -= len(closed)
+        return messages, closed, behind, passed, arrived
 
     def counters(self):
         """Return the counters of all threads. See the stub."""
         cdef hub_counters_t sums
         hub_counters(self._hub, &sums)
         return dict(sums)
-
-    cdef int _read(
-        self, uint32_t thread, const uint8_t* data, size_t size, list messages, list closed,
-        list behind, list passed,
-    ) except -1:
-        cdef const event* record
-        cdef Seat* seat
-        cdef size_t at = 0
-        while at < size:
-            record = <const event*> (data + at)
-            at += sizeof(event) + ((record.size + 7) & ~<size_t> 7)
-            if record.kind == EVENT_PASSED:
-                passed.append((thread, record.slot, record.value, record.nanoseconds / 1e9))
-                continue
-            seat = &self._seats[thread].rows[record.slot]
-            handle = handle_of(thread, record.slot, record.generation)
-            if record.kind == EVENT_CLOSED:
-                closed.append((handle, record.value, seat.room, seat.sse))
-                leave_seat(&self._seats[thread], record.slot)
-                self.viewers -= 1
-            elif seat.state != TAKEN:
-                continue  # who is closing is not listened to
-            elif record.kind == EVENT_MESSAGE:
-                payload = PyBytes_FromStringAndSize(<const char*> (record + 1), record.size)
-                messages.append((handle, payload))
-            else:
-                behind.append(handle)
-        return 0
 
     # Within
 

@@ -84,6 +84,10 @@ class Gate:
         self._refuse_banned(claims, video_id)
         return claims
 
+    def knows_video(self, video_id: str) -> bool:
+        """Tell whether a video surely exists, without I/O."""
+        return self._videos.knows(video_id)
+
     async def require_video(self, video_id: str) -> None:
         """Raise `Refused` unless the video exists."""
         await self._videos.require(video_id)

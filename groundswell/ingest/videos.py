@@ -21,6 +21,13 @@ class Videos:
         self._clock = clock
         self._answers: dict[str, tuple[bool, float]] = {}  # video -> registered, valid until
 
+    def knows(self, video_id: str) -> bool:
+        """Tell whether a video surely exists, without asking for it."""
+        if not self._registered_only:
+            return is_video_id(video_id)
+        registered, until = self._answers.get(video_id, (False, 0.0))
+        return registered and self._clock.monotonic() < until
+
     async def require(self, video_id: str) -> None:
         """Raise `Refused` `bad_video_id` or `no_such_video` unless the video exists."""
         if not is_video_id(video_id):

@@ -44,10 +44,9 @@ def make_broker(
         clock=clock,
         process=process_id,
         generation=engines.log.generation(),
-        allows_origin=lambda request: origins.allows(
-            request.headers.get("Origin"), host=request.headers.get("Host")
-        ),
+        origins=origins,
         origin_of=addresses.origin,
+        origin_of_peer=addresses.origin_of_peer,
     )
 
 

@@ -96,6 +96,8 @@ class Process:
             )
             self._broker.start()
             self._collector.register("plane", self._broker.plane_statistics)
+            if self._broker.door is not None:
+                self._collector.register("door", self._broker.door.statistics)
             self._collector.register("reader", self._broker.reader_statistics)
             tables += [self._broker.routes, live_path.pages()]
             if settings.demo.enabled:
@@ -214,6 +216,7 @@ class Process:
             port=server.port,
             settings=server,
             reuse_port=self._worker is not None,
+            door=self._broker.door if self._broker is not None else None,
         )
         await self._public.start()
         self._collector.register("http", self._public.statistics)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from groundswell.contract.ports.uplink import Origin
-from groundswell.server.problems import REQUEST_ID
+from groundswell.server.problems import REQUEST_ID, request_id_of
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -35,15 +35,25 @@ class ClientAddresses:
         """Return where a request came from, with the id that it has in our logs."""
         return Origin(self.of(request), request.get(REQUEST_ID))
 
+    def origin_of_peer(
+        self, peer: str, forwarded_for: str | None, request_id: str | None
+    ) -> Origin:
+        """Return the same where only these are known of a request."""
+        return Origin(self._nearest(peer, forwarded_for or ""), request_id_of(request_id))
+
     def of(self, request: web.Request) -> str:
         """Return the nearest address that is not a trusted proxy's."""
         address = request.remote or ""
+        if not self._any_trusted:
+            return address
+        return self._nearest(address, ",".join(request.headers.getall("X-Forwarded-For", ())))
+
+    def _nearest(self, address: str, forwarded_for: str) -> str:
         if not self._any_trusted or not self._trusts(address):
             return address
         # Each proxy appends the peer it saw, so the list is read from its end: everything to
         # the left of the first address that is not ours was written by who knows whom.
-        hops = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-        for hop in reversed(hops):
+        for hop in reversed(forwarded_for.split(",")):
             if (parsed := _parse(hop.strip())) is None:
                 break
             address = str(parsed)

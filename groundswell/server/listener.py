@@ -7,8 +7,10 @@ its keep-alive time if none ever come. Requests that are not HTTP are answered w
 
 import asyncio
 import logging
+import os
 import socket
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiohttp import StreamReader, web
@@ -36,6 +38,29 @@ _TOO_LATE: Final = (
 ) % (len(_TOO_LATE_BODY), _TOO_LATE_BODY)
 
 
+class Door(Protocol):
+    """Accepts connections instead of the event loop, and keeps those that it understands."""
+
+    def open(
+        self,
+        sockets: Sequence[socket.socket],
+        *,
+        otherwise: Callable[[int, bytes], None],
+        patience: float,
+        too_late: bytes,
+    ) -> None:
+        """Accept on listening sockets, which stay the caller's.
+
+        `otherwise` is given the descriptor and the first bytes of every other connection; who
+        sends none for `patience` seconds is sent `too_late` and closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Accept nobody any more. Again: nothing."""
+        ...
+
+
 class Listener:
     """One application on one port. `start`, then `stop_accepting`, then `close`."""
 
@@ -48,11 +73,13 @@ class Listener:
         path: str | None = None,
         settings: ServerSettings,
         reuse_port: bool = False,
+        door: Door | None = None,
     ) -> None:
         """Listen on a port, or at `path` on a Unix socket.
 
         With `reuse_port` other processes of this user may listen on the port too, and the kernel
-        gives each new connection to one of them (SO_REUSEPORT, socket(7)).
+        gives each new connection to one of them (SO_REUSEPORT, socket(7)). A `door` stands
+        before a port.
         """
         self._app = app
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_FINISH)
@@ -62,7 +89,9 @@ class Listener:
         self._settings = settings
         self._reuse_port = reuse_port
         self._latency = Latency()
+        self._door = door
         self._server: asyncio.Server | None = None
+        self._taking: set[asyncio.Task[Any]] = set()
 
     @property
     def port(self) -> int:
@@ -73,6 +102,11 @@ class Listener:
     def host(self) -> str:
         """The address that is listened on."""
         return self._addresses()[0][0]
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open; a stream is none of them."""
+        return len(self._runner.server.connections) if self._runner.server is not None else 0
 
     def statistics(self) -> AnswerStatistics:
         """Return how long answers took, and what they were."""
@@ -89,9 +123,10 @@ class Listener:
             # aiohttp types it for its base class; what comes is what the application makes.
             manager.request_handler = around  # type: ignore[assignment]
 
-        def protocol() -> DeadlineHandler:
+        def protocol(first: bytes = b"") -> DeadlineHandler:
             return DeadlineHandler(
                 manager,
+                first=first,
                 header_timeout=self._settings.header_timeout,
                 loop=loop,
                 access_log=_access,
@@ -114,15 +149,50 @@ class Listener:
                     self._port,
                     backlog=_BACKLOG,
                     reuse_port=self._reuse_port or None,  # False is refused where it is unknown
+                    start_serving=self._door is None,
                 )
+                if self._door is not None:
+                    self._open(self._door, protocol)
         except OSError:
             await self._runner.cleanup()
             raise
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; connections that are open stay. Idempotent."""
+        if self._door is not None:
+            self._door.close()
         if self._server is not None:
             self._server.close()
+
+    def _open(self, door: Door, protocol: Callable[[bytes], asyncio.Protocol]) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def take(connection: socket.socket, first: bytes) -> None:
+            try:
+                await loop.connect_accepted_socket(lambda: protocol(first), connection)
+            except OSError:  # it is gone already
+                connection.close()
+
+        def otherwise(fd: int, first: bytes) -> None:
+            task = loop.create_task(take(socket.socket(fileno=fd), first))
+            self._taking.add(task)
+            task.add_done_callback(self._taking.discard)
+
+        assert self._server is not None, "set by start()"  # noqa: S101 - tells the type checker
+        listening = []
+        for bound in self._server.sockets:
+            listening.append(socket.socket(fileno=os.dup(bound.fileno())))
+            listening[-1].listen(_BACKLOG)
+        try:
+            door.open(
+                listening,
+                otherwise=otherwise,
+                patience=self._settings.header_timeout,
+                too_late=_TOO_LATE,
+            )
+        finally:
+            for one in listening:
+                one.close()  # the door has its own
 
     async def close(self) -> None:
         """Let running requests finish (each within its own deadlines), then close all."""
@@ -143,10 +213,13 @@ class DeadlineHandler(web.RequestHandler):
     that head is still not there. A request whose head comes in one piece sets none.
     """
 
-    __slots__ = ("_body", "_head_since", "_header_timeout", "_timer")
+    __slots__ = ("_body", "_first", "_head_since", "_header_timeout", "_timer")
 
-    def __init__(self, manager: web.Server, *, header_timeout: float, **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, *, header_timeout: float, first: bytes, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
+        self._first = first  # what the door has read
         self._header_timeout = header_timeout
         self._head_since: float | None = None  # loop time; None: no head is under way
         self._body: StreamReader | None = None  # of the last request whose head is complete
@@ -155,6 +228,9 @@ class DeadlineHandler(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._await_head()
+        first, self._first = self._first, b""
+        if first:
+            self.data_received(first)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._timer is not None:

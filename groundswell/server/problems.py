@@ -37,9 +37,8 @@ _CODES: Final[Mapping[int, str]] = {
 }
 
 
-def request_id_of(request: web.Request) -> str:
+def request_id_of(given: str | None) -> str:
     """Return the client's `X-Request-Id` if it is a plain word, else a new id."""
-    given = request.headers.get(REQUEST_ID_HEADER)
     if given is not None and _SANE_ID.fullmatch(given):
         return given
     return f"{_process}-{next(_numbers):x}"
@@ -64,7 +63,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
     A traceback goes to our log under the request's id, never into the answer.
     """
-    request_id = request[REQUEST_ID] = request_id_of(request)
+    request_id = request[REQUEST_ID] = request_id_of(request.headers.get(REQUEST_ID_HEADER))
     try:
         return await handler(request)
     except Refused as refused:

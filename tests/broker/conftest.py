@@ -10,7 +10,7 @@ import pytest
 
 from groundswell.contract.events import EventFlag
 from groundswell.contract.ports.log import Topic
-from groundswell.contract.settings import RoomSettings, Settings, StreamSettings
+from groundswell.contract.settings import RoomSettings, ServerSettings, Settings, StreamSettings
 from groundswell.log.sqlite_log import SqliteLog
 from groundswell.persist.sqlite_store import SqliteStore
 from tests.broker.harness.author import Author, FakeClock
@@ -121,9 +121,12 @@ async def fixture_make_site(
     sites: list[Site] = []
 
     async def make(*, stream: StreamSettings | None = None, **sections: Any) -> Site:
+        anybody = ServerSettings(origins=("*",))
         room = RoomSettings(display_rate=0, tick_min=0.0)
         stream = replace(stream or StreamSettings(), plane=plane_kind, hub_threads=2)
-        site = Site(world, uplink, Settings(stream=stream, **{"room": room, **sections}))
+        site = Site(
+            world, uplink, Settings(stream=stream, **{"room": room, "server": anybody, **sections})
+        )
         await site.start()
         sites.append(site)
         return site

@@ -7,7 +7,7 @@ import json
 import pytest
 from aiohttp.web_protocol import RequestHandler
 
-from groundswell.contract.settings import AuthSettings
+from groundswell.contract.settings import AuthSettings, ServerSettings
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 section 1.3
@@ -147,10 +147,12 @@ async def test_a_banned_user_gets_no_stream(dial, uplink):
         assert b'"code":"banned"' in await wire.read_until(b"}")
 
 
-async def test_a_foreign_origin_is_refused(dial, site):
+async def test_a_foreign_origin_is_refused(dial, make_site):
     """A page of somebody else may not connect with its visitors' rights."""
-    site.refuses_origins = True
-    _, head = await dial(request(Origin="https://evil.example"))
+    site = await make_site(server=ServerSettings(origins=("https://page.example",)))
+    _, head = await dial(request(Origin="https://page.example"), port=site.port)
+    assert head.startswith("HTTP/1.1 101 ")
+    _, head = await dial(request(Origin="https://evil.example"), port=site.port)
     assert head.startswith("HTTP/1.1 403 ")
 
 
@@ -163,7 +165,7 @@ async def test_a_draining_server_takes_no_new_stream(dial, site, uplink, monkeyp
         await go.wait()
 
     monkeypatch.setattr(uplink, "require_video", wait)
-    dialling = asyncio.create_task(dial(request()))
+    dialling = asyncio.create_task(dial(request(video="unknown")))
     await reached.wait()
     await site.broker.drain()
     go.set()
@@ -221,5 +223,5 @@ async def test_a_stream_leaves_nothing_in_aiohttp(dial, site):
     """A viewer costs no connection object and no task there."""
     wire, _ = await dial(request())
     await wire.message()
-    assert len(site.runner.server.connections) == 0
+    assert site.listener.connections == 0
     assert site.broker.plane_statistics().viewers == 1

@@ -156,7 +156,9 @@ def test_a_connection_that_ends_inside_a_message_leaves_nothing(rig):
 def test_a_socket_that_cannot_be_watched_is_reported_closed(rig):
     """A file is no socket: epoll refuses it."""
     fd = os.open(__file__, os.O_RDONLY)
-    handle = rig.hub.adopt(fd, sse=False, ping_due_ms=0, auth_due_ms=None, leftover=b"")
+    handle = rig.hub.adopt(
+        fd, sse=False, ping_due_ms=0, auth_due_ms=None, head=numbered(0), leftover=b""
+    )
     rig.clients[handle] = Client(socket.socket())
     rig.wait(lambda: rig.closed == {handle: 0})
 
@@ -189,7 +191,7 @@ def test_stopping_ends_everything_at_once(make_rig):
     assert len(rig.closed) == 200
     rig.publish(numbered(50))
     with pytest.raises(RuntimeError):
-        rig.hub.adopt(0, sse=False, ping_due_ms=0, auth_due_ms=None, leftover=b"")
+        rig.hub.adopt(0, sse=False, ping_due_ms=0, auth_due_ms=None, head=numbered(0), leftover=b"")
 
 
 def test_a_hub_that_is_forgotten_stops(make_rig):

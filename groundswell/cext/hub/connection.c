@@ -55,8 +55,8 @@ void adopt(struct hub_thread *t, const struct command *command)
     c->pong_due = c->auth_due = c->expires = HUB_NEVER;
     count_connection(1);
     wheel_arm(t, command->slot);
-    if (command->frame)
-        feed_client(t, c, command->frame->bytes, frame_size(command->frame, 0));
+    if (frame_size(command->frame, form_of(c)) && !queue_private(c, frame_kept(command->frame)))
+        abort_connection(t, c);
 }
 
 /* Writes the last words behind what is unsent. Once it is closing it gets nothing else, and is not

@@ -17,7 +17,7 @@ struct hub *hub_new(const struct hub_config *config)
         frame_keep(config->closes[cause]);
     for (uint32_t i = 0; i < config->threads; i++) {
         struct hub_thread *t = &hub->threads[i];
-        t->poll_fd = t->reader_fd = t->writer_fd = t->wake_fd = -1;
+        t->poll_fd = t->reader_fd = t->writer_fd = t->wake_fd = t->door_fd = -1;
     }
     hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int error = hub->event_fd < 0 ? errno : 0;

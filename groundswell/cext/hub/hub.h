@@ -79,10 +79,14 @@ struct hub_config {
 enum command_kind {
     COMMAND_TICK,     /* a: monotonic, b: wall milliseconds */
     COMMAND_STOP,     /* cut everything and end */
-    COMMAND_ADOPT,    /* a: fd, b: due of the first ping, room: 1 for SSE, frame: bytes read */
+    COMMAND_LISTEN,   /* a: listening fd, b: patience in ms, frame: last words to the silent */
+    COMMAND_UNLISTEN, /* nobody is accepted any more */
+    COMMAND_ADOPT,    /* a: fd, b: due of the first ping, room: 1 for SSE, frame: the head */
+    COMMAND_FEED,     /* frame: bytes that were read already, unmasked in place */
     COMMAND_AUTH_DUE, /* a: monotonic milliseconds */
     COMMAND_EXPIRES,  /* a: wall milliseconds; lifts the auth deadline */
     COMMAND_QUEUE,    /* frame for this viewer alone, sent with what follows */
+    COMMAND_FLUSH,    /* nothing follows: what is queued is sent */
     COMMAND_SEND,     /* the same, sent now and within the bound of the private slot */
     COMMAND_JOIN,     /* room, a: cursor */
     COMMAND_CLOSE,    /* a: code, frame: the words */
@@ -110,7 +114,8 @@ enum event_kind {
     EVENT_MESSAGE, /* size bytes follow */
     EVENT_CLOSED,  /* value: close code */
     EVENT_BEHIND,
-    EVENT_PASSED, /* slot: low half of the room's name, value: number of the pass, nanoseconds */
+    EVENT_PASSED,  /* slot: low half of the room's name, value: number of the pass, nanoseconds */
+    EVENT_ARRIVED, /* value: fd, the owner's; its address, a zero and its first bytes follow */
 };
 
 /* Head of a record in the byte buffer of events; records start at multiples of 8 bytes. */
@@ -132,6 +137,8 @@ struct hub_counters {
     uint64_t client_messages;
     uint64_t skips;
     uint64_t refused_slow;
+    uint64_t accepted;
+    uint64_t accept_failures; /* no file or memory was left */
 };
 
 struct hub;

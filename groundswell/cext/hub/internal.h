@@ -15,6 +15,9 @@
 #define NOT_ARMED UINT16_MAX
 #define NO_CURSOR INT64_MIN /* gets nothing of its room */
 
+#define READ_BYTES (16 * 1024) /* of one client before the next has its turn */
+#define ADDRESS_BYTES 64         /* an address as text, IPv6 too */
+
 #define WHEEL_SLOTS 1024
 #define WHEEL_SHIFT 8 /* a slot is 256 ms, the wheel some four minutes: later deadlines go round */
 
@@ -99,11 +102,12 @@ struct hub_thread {
     struct hub *hub;
     pthread_t pthread;
     int wake_fd;
-    int poll_fd;   /* of the three others */
+    int poll_fd;   /* of the others */
     int reader_fd; /* epoll of all sockets, for reading */
     int writer_fd; /* epoll of those behind, for writing */
+    int door_fd;   /* epoll of the door, -1 without one */
     bool stopping;
-    bool paused; /* the owner does not take events fast enough: clients are not read */
+    bool paused; /* the owner does not take events fast enough: nobody is read or accepted */
     int64_t now_ms, wall_ms;
 
     struct connection *connections; /* HUB_SLOTS_MAX rows of address space, paged in when used */
@@ -115,6 +119,7 @@ struct hub_thread {
     uint32_t wheel[WHEEL_SLOTS];
     int64_t wheel_at; /* absolute number of the slot that comes next */
 
+    struct door *door; /* of the thread that accepts */
     void *parser; /* for clients that have nothing incomplete */
     uint8_t *scratch;
     uint8_t *out; /* events not handed over yet */
@@ -193,6 +198,13 @@ void send_private(struct hub_thread *t, struct connection *c, struct frame *fram
 /* write.c: may cut the connection; look at OPEN before it is used again */
 void write_on(struct hub_thread *t, struct connection *c);
 void begin_blocked(struct hub_thread *t, struct connection *c);
+
+/* door.c */
+void open_door(struct hub_thread *t, const struct command *command);
+void close_door(struct hub_thread *t);
+void answer_door(struct hub_thread *t);
+void mind_door(struct hub_thread *t);
+void take_door_down(struct hub_thread *t);
 
 /* read.c */
 void read_client(struct hub_thread *t, struct connection *c);

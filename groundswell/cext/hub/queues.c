@@ -12,6 +12,11 @@
 
 #define EVENTS_BYTES (256 * 1024) /* untaken: some thousand messages, tens of ms for the owner */
 
+static size_t padded(uint32_t size)
+{
+    return ((size_t)size + 7) & ~(size_t)7;
+}
+
 int queues_init(struct hub_thread *t)
 {
     pthread_mutex_init(&t->commands.lock, NULL);
@@ -19,13 +24,26 @@ int queues_init(struct hub_thread *t)
     return 0;
 }
 
+/* Sockets in events that nobody took. */
+static void close_arrived(const struct event_queue *queue)
+{
+    struct event event;
+    for (size_t at = 0; at < queue->size; at += sizeof event + padded(event.size)) {
+        memcpy(&event, queue->bytes + at, sizeof event);
+        if (event.kind == EVENT_ARRIVED)
+            close((int)event.value);
+    }
+}
+
 void queues_free(struct hub_thread *t)
 {
     for (size_t i = 0; i < t->commands.count; i++) {
-        if (t->commands.items[i].kind == COMMAND_ADOPT)
+        if (t->commands.items[i].kind == COMMAND_ADOPT ||
+            t->commands.items[i].kind == COMMAND_LISTEN)
             close((int)t->commands.items[i].a);
         frame_drop(t->commands.items[i].frame);
     }
+    close_arrived(&t->events);
     free(t->commands.items);
     free(t->events.bytes);
     free(t->out);
@@ -116,14 +134,13 @@ uint8_t *hub_take(struct hub *hub, uint32_t thread, size_t *size)
 
 void put_event(struct hub_thread *t, const struct event *event, const uint8_t *payload)
 {
-    size_t padded = ((size_t)event->size + 7) & ~(size_t)7;
-    if (!reserve((void **)&t->out, &t->out_capacity, t->out_size + sizeof *event + padded, 1))
+    size_t size = sizeof *event + padded(event->size);
+    if (!reserve((void **)&t->out, &t->out_capacity, t->out_size + size, 1))
         abort(); /* the owner would keep a connection for ever that is gone */
     memcpy(t->out + t->out_size, event, sizeof *event);
-    t->out_size += sizeof *event;
     if (event->size)
-        memcpy(t->out + t->out_size, payload, event->size);
-    t->out_size += padded;
+        memcpy(t->out + t->out_size + sizeof *event, payload, event->size);
+    t->out_size += size;
 }
 
 void hand_events_over(struct hub_thread *t)

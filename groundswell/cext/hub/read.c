@@ -6,8 +6,6 @@
 
 #include "internal.h"
 
-#define READ_BYTES (16 * 1024) /* of one client before the next has its turn */
-
 enum opcode { TEXT = 0x1, CLOSE = 0x8, PING = 0x9 };
 
 enum { NORMAL = 1000 };

@@ -70,6 +70,14 @@ static void carry_out_for(struct hub_thread *t, struct connection *c, const stru
         if (!queue_private(c, command->frame))
             abort_connection(t, c);
         break;
+    case COMMAND_FLUSH:
+        if (!(c->flags & BLOCKED))
+            write_on(t, c);
+        break;
+    case COMMAND_FEED:
+        feed_client(t, c, command->frame->bytes, frame_size(command->frame, 0));
+        frame_drop(command->frame);
+        break;
     case COMMAND_SEND:
         send_private(t, c, command->frame);
         break;
@@ -91,6 +99,7 @@ static void carry_out(struct hub_thread *t, const struct command *command)
         t->now_ms = command->a;
         t->wall_ms = command->b;
         wheel_turn(t);
+        mind_door(t);
         break;
     case COMMAND_STOP:
         t->stopping = true;
@@ -98,6 +107,12 @@ static void carry_out(struct hub_thread *t, const struct command *command)
     case COMMAND_ADOPT:
         adopt(t, command);
         frame_drop(command->frame);
+        break;
+    case COMMAND_LISTEN:
+        open_door(t, command);
+        break;
+    case COMMAND_UNLISTEN:
+        close_door(t);
         break;
     case COMMAND_OPEN:
         open_room(t, command);
@@ -159,12 +174,14 @@ static void see_to_sockets(struct hub_thread *t, int epoll)
 
 static void wait_ready(struct hub_thread *t, bool asleep)
 {
-    struct epoll_event ready[3];
+    struct epoll_event ready[4];
     uint64_t woken;
-    int count = epoll_wait(t->poll_fd, ready, 3, asleep ? -1 : 0);
+    int count = epoll_wait(t->poll_fd, ready, 4, asleep ? -1 : 0);
     for (int i = 0; i < count; i++) {
         int fd = (int)ready[i].data.u64;
-        if (fd != t->wake_fd) {
+        if (fd == t->door_fd) {
+            answer_door(t);
+        } else if (fd != t->wake_fd) {
             see_to_sockets(t, fd);
         } else if (read(fd, &woken, sizeof woken) < 0) {
             /* somebody was faster: it is awake all the same */
@@ -175,11 +192,16 @@ static void wait_ready(struct hub_thread *t, bool asleep)
 /* Clients that send faster than the owner takes are not read until it has: then TCP holds them. */
 static void hold_clients_back(struct hub_thread *t)
 {
+    const int fds[] = {t->reader_fd, t->door_fd};
     bool much = events_pile_up(t);
-    if (much && !t->paused)
-        epoll_ctl(t->poll_fd, EPOLL_CTL_DEL, t->reader_fd, NULL);
-    else if (!much && t->paused)
-        watch(t->poll_fd, t->reader_fd);
+    if (much == t->paused)
+        return;
+    for (size_t i = 0; i < sizeof fds / sizeof *fds && fds[i] >= 0; i++) {
+        if (much)
+            epoll_ctl(t->poll_fd, EPOLL_CTL_DEL, fds[i], NULL);
+        else
+            watch(t->poll_fd, fds[i]);
+    }
     t->paused = much;
 }
 
@@ -197,6 +219,7 @@ void *thread_main(void *thread)
         run_passes(t);
         hand_events_over(t);
     }
+    take_door_down(t);
     for (uint32_t slot = 0; slot < t->used; slot++)
         if (t->connections[slot].flags & OPEN)
             cut(t, &t->connections[slot]);

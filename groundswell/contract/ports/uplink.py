@@ -34,6 +34,10 @@ class Uplink(Protocol):
         """Verify a token for a video, and that its bearer is not banned there; no I/O."""
         ...
 
+    def knows_video(self, video_id: str) -> bool:
+        """Tell whether a video surely exists; False: `require_video` may still find it."""
+        ...
+
     async def require_video(self, video_id: str) -> None:
         """Raise `Refused` (bad_video_id, no_such_video) unless the video exists."""
         ...

@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-from aiohttp import web
-
 from groundswell.broker.broker import Broker
 from groundswell.cache.memory import MemoryCache
 from groundswell.contract.claims import Claims, Role
@@ -14,6 +12,7 @@ from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings, Settings
 from groundswell.log.control import Control
 from groundswell.server.app import public_app
+from groundswell.server.listener import Listener
 from tests.broker.harness.author import START_MS
 from tests.broker.harness.stage import EPOCH
 from tests.broker.harness.world import World
@@ -38,6 +37,9 @@ class FakeUplink:
         if token in self.banned:
             raise Refused("banned")
         return Claims(token, Role.VIEWER, expires_s=START_MS // 1000 + 3600)
+
+    def knows_video(self, video_id: str) -> bool:
+        return video_id not in {"missing", "unknown"}
 
     async def require_video(self, video_id: str) -> None:
         if video_id == "missing":
@@ -77,7 +79,6 @@ class Site:
 
     def __init__(self, world: World, uplink: FakeUplink, settings: Settings) -> None:
         self.world = world
-        self.refuses_origins = False
         self.control = Control(world.log, clock=world.clock)
         self.broker = Broker(
             settings,
@@ -90,21 +91,23 @@ class Site:
             clock=world.clock,
             process="p1",
             generation=1,
-            allows_origin=lambda request: not self.refuses_origins,
+            origins=Origins(settings.server.origins),
             origin_of=lambda request: Origin("192.0.2.1"),
+            origin_of_peer=lambda peer, forwarded_for, request_id: Origin("192.0.2.1"),
         )
 
     async def start(self) -> None:
         await self.control.start()
         app = public_app(self.broker.routes, settings=ServerSettings(), origins=Origins(["*"]))
-        self.runner = web.AppRunner(app)
-        await self.runner.setup()
-        site = web.TCPSite(self.runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = self.runner.addresses[0][1]
+        self.listener = Listener(
+            app, host="127.0.0.1", settings=ServerSettings(), door=self.broker.door
+        )
         self.broker.start()
+        await self.listener.start()
+        self.port = self.listener.port
 
     async def stop(self) -> None:
+        self.listener.stop_accepting()
         await self.broker.stop()
         await self.control.close()
-        await self.runner.cleanup()
+        await self.listener.close()

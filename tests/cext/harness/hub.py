@@ -95,6 +95,7 @@ class Rig:
         self.messages: list[tuple[int, bytes]] = []
         self.closed: dict[int, int] = {}
         self.behind: list[int] = []
+        self.arrived: list[tuple[int, str, bytes]] = []  # the test closes them
         self.passed: list[tuple[int, int]] = []
         self.hub.start(monotonic_ms=self.now, wall_ms=self.now)
         for thread in range(threads):
@@ -108,6 +109,7 @@ class Rig:
             sse=False,
             ping_due_ms=self.now + 25_000,
             auth_due_ms=None,
+            head=HubFrame(b""),
             leftover=b"",
         )
         ours.close()
@@ -129,10 +131,11 @@ class Rig:
         self.hub.tick(monotonic_ms=self.now, wall_ms=self.now)
 
     def take(self) -> None:
-        messages, closed, behind, passed = self.hub.take()
+        messages, closed, behind, passed, arrived = self.hub.take()
         self.messages += messages
         self.closed.update({handle: code for handle, code, _, _ in closed})
         self.behind += behind
+        self.arrived += arrived
         self.passed += [(thread, number) for thread, _, number, _ in passed]
 
     def wait(self, condition: Callable[[], object], *readers: Client) -> None:
