@@ -9,7 +9,7 @@ from groundswell.contract.claims import Claims, Role
 from groundswell.contract.origins import Origins
 from groundswell.contract.ports.uplink import Accepted, Origin
 from groundswell.contract.problems import Refused
-from groundswell.contract.settings import ServerSettings, Settings
+from groundswell.contract.settings import Settings
 from groundswell.log.control import Control
 from groundswell.server.app import public_app
 from groundswell.server.listener import Listener
@@ -79,6 +79,7 @@ class Site:
 
     def __init__(self, world: World, uplink: FakeUplink, settings: Settings) -> None:
         self.world = world
+        self._server = settings.server
         self.control = Control(world.log, clock=world.clock)
         self.broker = Broker(
             settings,
@@ -98,9 +99,9 @@ class Site:
 
     async def start(self) -> None:
         await self.control.start()
-        app = public_app(self.broker.routes, settings=ServerSettings(), origins=Origins(["*"]))
+        app = public_app(self.broker.routes, settings=self._server, origins=Origins(["*"]))
         self.listener = Listener(
-            app, host="127.0.0.1", settings=ServerSettings(), door=self.broker.door
+            app, host="127.0.0.1", settings=self._server, door=self.broker.door
         )
         self.broker.start()
         await self.listener.start()
