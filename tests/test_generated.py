@@ -11,7 +11,7 @@ import pytest
 
 import groundswell
 from groundswell.broker import routes as live
-from groundswell.broker.plane import PlaneStatistics
+from groundswell.broker.plane import DoorStatistics, PlaneStatistics
 from groundswell.broker.reader import ReaderStatistics
 from groundswell.cache.memory import CacheStatistics
 from groundswell.cache.redis_cache import RedisStatistics
@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 STATISTICS = {
     "plane": (PlaneStatistics,),
+    "door": (DoorStatistics,),
     "reader": (ReaderStatistics,),
     "persist": (ProjectionStatistics, PersistLag),
     "log": (LogStatistics, ProducerStatistics),

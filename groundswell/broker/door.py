@@ -9,28 +9,17 @@ first frames of its room in one write. All else goes to aiohttp with the bytes t
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from groundswell.broker.handshake import Handshake
 from groundswell.broker.native_plane import NativePlane
-from groundswell.broker.plane import Variant
+from groundswell.broker.plane import DoorStatistics, Variant
 from groundswell.broker.stream_request import StreamRequest
 from groundswell.cext._request import parse_stream_request
 from groundswell.contract.ports.uplink import Origin, Uplink
 from groundswell.contract.problems import Refused
-from groundswell.contract.statistics import Count
 
 OriginOfPeer = Callable[[str, str | None, str | None], Origin]
 """`(peer's address, X-Forwarded-For, X-Request-Id) -> Origin`."""
-
-
-@dataclass(frozen=True, slots=True)
-class DoorStatistics:
-    """Connections since the start."""
-
-    accepted: Count
-    streams: Count  # that began without aiohttp
-    accept_failures: Count  # no file or memory was left: accepting rested up to a second
 
 
 class Door:

@@ -59,6 +59,15 @@ class PlaneStatistics:
     refused_slow: Count  # viewers closed as slow
 
 
+@dataclass(frozen=True, slots=True)
+class DoorStatistics:
+    """Connections of a plane that accepts them itself, since the start."""
+
+    accepted: Count
+    streams: Count  # that began without aiohttp
+    accept_failures: Count  # no file or memory was left: accepting rested up to a second
+
+
 class Audience(Protocol):
     """The viewers of one ring."""
 
