@@ -9,7 +9,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
@@ -101,6 +101,8 @@ class Handshake:
 def _upgrade_head(request: web.Request) -> bytes:
     """Return the 101 of RFC 6455 section 4.2.2, after the checks of 4.2.1."""
     headers = request.headers
+    if request.version < HttpVersion11:
+        raise Refused("bad_request", "an upgrade needs HTTP/1.1")
     if "upgrade" not in headers.get("Connection", "").lower():
         raise Refused("bad_request", "Connection is not Upgrade")
     if headers.get("Sec-WebSocket-Version") != "13":

@@ -11,7 +11,7 @@ import socket
 from typing import Any, Final
 
 import msgspec
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings
@@ -207,5 +207,7 @@ class DeadlineHandler(web.RequestHandler):
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("a part of the response is sent already")
         response = problem_response(Refused("bad_request" if status < 500 else "internal"))
+        # No application was asked, so that its headers are not there; aiohttp would name itself.
+        response.headers[hdrs.SERVER] = "groundswell"
         response.force_close()
         return response
