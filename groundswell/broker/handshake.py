@@ -105,9 +105,11 @@ def _upgrade_head(request: web.Request) -> bytes:
         raise Refused("bad_request", "an upgrade needs HTTP/1.1")
     if "upgrade" not in headers.get("Connection", "").lower():
         raise Refused("bad_request", "Connection is not Upgrade")
-    if headers.get("Sec-WebSocket-Version") != "13":
+    # Sections 11.3.1 and 11.3.5: both come once; of two, others might take the other one.
+    if headers.getall("Sec-WebSocket-Version", []) != ["13"]:
         raise Refused("bad_request", "Sec-WebSocket-Version is not 13")
-    key = headers.get("Sec-WebSocket-Key", "")
+    keys = headers.getall("Sec-WebSocket-Key", [])
+    key = keys[0] if len(keys) == 1 else ""
     try:
         valid = len(base64.b64decode(key, validate=True)) == 16
     except ValueError:  # also of characters that are not ASCII

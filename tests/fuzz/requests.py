@@ -190,4 +190,4 @@ def check_grant(variant: Variant, head: bytes, request: bytes) -> None:
     # Section 4.2.1: of HTTP/1.1 or higher.
     assert re.match(rb"GET [^ ]+ HTTP/(1\.1|2\.0)\r?\n", request.lstrip(b"\r\n")), request
     assert re.search(rb"(?i)\nupgrade[ \t]*:[ \t]*websocket", request)
-    assert re.search(rb"(?i)\nsec-websocket-version[ \t]*:[ \t]*13", request)
+    assert len(re.findall(rb"(?i)\nsec-websocket-version[ \t]*:[ \t]*13[ \t]*\r?\n", request)) == 1
