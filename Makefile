@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 FAULTS := tests/acceptance/cluster/faults
 NATIVE := $(shell find groundswell/cext -name '*.pyx' -o -name '*.pxd' -o -name '*.[ch]') setup.py
 
-.PHONY: help build run test test-sanitized test-browser test-stack faults check format docs bench clean
+.PHONY: help build run test test-sanitized test-browser test-stack fuzz faults check format docs bench clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,10 @@ test-stack: build ## contracts, acceptance and short faults on real engines, sta
 	scripts/with-stack sh -ec '\
 		$(BIN)/python -m pytest -q -s -m stack --ignore=$(FAULTS); \
 		$(BIN)/python -m pytest -q -s -m stack $(FAULTS)'
+
+SECONDS ?= 60
+fuzz: build ## parser, hub and handshake under libFuzzer and the sanitizers, SECONDS=60; installs clang if root
+	scripts/fuzz $(SECONDS)
 
 faults: build ## every fault ten times under load, and the table in docs/faults.md (about 2 hours)
 	$(PYTHON) -m deploy.local install

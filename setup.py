@@ -4,7 +4,8 @@ Environment:
     BUILD_EXTENSION: `yes`: a failing compiler fails the build; `no`: pure Python; `auto` (default):
         native where it compiles, else pure.
     GROUNDSWELL_SANITIZE: `address` (with undefined behaviour) or `thread` builds with these
-        sanitizers; scripts/test-sanitized runs the native tests with them.
+        sanitizers; scripts/test-sanitized runs the native tests with them. `fuzz`, for clang, is
+        `address` that also tells libFuzzer what was reached (scripts/fuzz).
 """
 
 import glob
@@ -17,6 +18,11 @@ from setuptools import Extension, setup
 MODULES = ("_frames", "_parser", "_request", "_utf8", "_websocket")
 SANITIZERS = {
     "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "fuzz": [
+        "-fsanitize=fuzzer-no-link,address,undefined",
+        "-fno-sanitize-recover=undefined",
+        "-shared-libasan",  # preloaded into a Python that is built without it
+    ],
     "thread": ["-fsanitize=thread"],
 }
 HUB = "groundswell/cext/hub"  # plain C, for Linux: epoll and eventfd

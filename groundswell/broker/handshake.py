@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
@@ -71,6 +71,8 @@ class Handshake:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Handle the route; raises `Refused` for what does not become a stream."""
         asked = StreamRequest.of(request)
+        if asked.wants_websocket and request.version < HttpVersion11:
+            raise Refused("bad_request", "an upgrade needs HTTP/1.1")
         if not self._origins.allows(asked.origin, host=asked.host):
             raise Refused("origin_refused")
         await self._uplink.require_video(asked.video_id)

@@ -40,8 +40,10 @@ class StreamRequest(NamedTuple):
             host=headers.get("Host"),
             upgrade=headers.get("Upgrade"),
             connection=headers.get("Connection"),
-            version=headers.get("Sec-WebSocket-Version"),
-            key=headers.get("Sec-WebSocket-Key"),
+            # RFC 6455 sections 11.3.1 and 11.3.5: both come once; two joined are refused, since a
+            # proxy might have taken the other one.
+            version=_joined(request, "Sec-WebSocket-Version"),
+            key=_joined(request, "Sec-WebSocket-Key"),
             protocols=_joined(request, "Sec-WebSocket-Protocol"),
             extensions=_joined(request, "Sec-WebSocket-Extensions"),
             accept=headers.get("Accept"),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader, hdrs, web
 
 from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings
@@ -283,5 +283,7 @@ class DeadlineHandler(web.RequestHandler):
         if request.writer is not None and request.writer.output_size > 0:
             raise ConnectionError("a part of the response is sent already")
         response = problem_response(Refused("bad_request" if status < 500 else "internal"))
+        # No application was asked, so that its headers are not there; aiohttp would name itself.
+        response.headers[hdrs.SERVER] = "groundswell"
         response.force_close()
         return response

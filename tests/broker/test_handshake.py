@@ -138,6 +138,22 @@ async def test_what_is_not_a_stream_is_refused_with_a_problem(dial, changes, sta
     assert "application/problem+json" in head
 
 
+@pytest.mark.parametrize("line_end", [b" HTTP/1.0\r\n", b"\r\n"])
+async def test_an_upgrade_needs_the_version_that_has_upgrades(dial, line_end):
+    """RFC 6455 section 4.2.1: HTTP/1.1 or higher; without a version it would be HTTP/0.9."""
+    _, head = await dial(request().replace(b" HTTP/1.1\r\n", line_end))
+    assert head.split()[1] == "400"
+    assert "application/problem+json" in head
+
+
+@pytest.mark.parametrize("line", ["Sec-WebSocket-Key: " + KEY, "Sec-WebSocket-Version: 13"])
+async def test_what_must_come_once_may_not_come_twice(dial, line):
+    """RFC 6455 sections 11.3.1 and 11.3.5: a proxy might have looked at the other one."""
+    twice = request().replace(b"\r\n\r\n", f"\r\n{line}\r\n\r\n".encode())
+    _, head = await dial(twice)
+    assert head.startswith("HTTP/1.1 400 ")
+
+
 async def test_a_banned_user_gets_no_stream(dial, uplink):
     """A token in the request says who it is before there is a stream to close."""
     uplink.banned.add("ada")

@@ -115,6 +115,7 @@ async def test_what_is_not_http_is_answered_with_a_problem(
     assert b"application/problem+json" in answer
     assert b'"bad_request"' in answer
     assert answer.count(b"HTTP/1.") == 1
+    assert b"Server: groundswell\r\n" in answer, "and not the name of a library"
 
 
 async def test_new_connections_are_refused_while_old_ones_are_served(listener: Listener) -> None:
