@@ -12,7 +12,7 @@ import structlog
 
 from groundswell.broker.draining import Drain
 from groundswell.broker.frames import Frame
-from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
+from groundswell.broker.plane import PLACES, Handle, PlaneEvents, PlaneStatistics, Variant
 from groundswell.broker.ring import Ring
 from groundswell.broker.viewer import Viewer
 from groundswell.contract.clock import Clock
@@ -167,7 +167,8 @@ class AsyncioPlane:
         self.counters = Counters()
         self.events: PlaneEvents | None = None
         self._jitter = jitter  # 0 <= x < 1, spreads the pings of viewers that came together
-        self._last_handle = 0
+        self._places = 0  # that were taken at least once
+        self._vacant: list[Handle] = []  # places that are free again, as their next handles
         self._sweeper: asyncio.Task[None] | None = None
         self._drain: Drain | None = None
 
@@ -189,6 +190,8 @@ class AsyncioPlane:
     def forget(self, handle: Handle) -> bool:
         """Drop a viewer whose transport is gone; False: it was dropped before."""
         known = self.viewers.pop(handle, None) is not None
+        if known:
+            self._vacant.append(handle + PLACES)
         if self._drain is not None and not self.viewers:
             self._drain.emptied()
         return known
@@ -208,8 +211,7 @@ class AsyncioPlane:
     ) -> None:
         if head:
             transport.write(head)
-        self._last_handle += 1
-        handle = self._last_handle
+        handle = self._new_handle()
         now = self.clock.monotonic()
         viewer = Viewer(self, handle, transport, variant=variant, now=now)
         viewer.next_ping = now + self.settings.ping_interval * (0.5 + self._jitter() / 2)
@@ -253,6 +255,12 @@ class AsyncioPlane:
             skips=c.skips,
             refused_slow=c.refused_slow,
         )
+
+    def _new_handle(self) -> Handle:
+        if self._vacant:
+            return self._vacant.pop()
+        self._places += 1
+        return self._places
 
     async def _sweep_forever(self) -> None:
         while True:

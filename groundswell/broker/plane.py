@@ -24,7 +24,13 @@ class Variant(Enum):
 
 
 Handle = int
-"""A connection of the plane; never used again after it was reported closed."""
+"""A connection of the plane; never used again after it was reported closed.
+
+`handle % PLACES` is its place: its own until then, and taken again before new ones are, so that an
+owner can keep what it knows of connections in arrays (`by_handle`).
+"""
+
+PLACES = 1 << 32
 
 
 class PlaneEvents(Protocol):

@@ -10,7 +10,7 @@ from groundswell.broker import asyncio_plane
 from groundswell.broker.asyncio_plane import AsyncioPlane
 from groundswell.broker.backlog import Entry
 from groundswell.broker.frames import UpdateFrame
-from groundswell.broker.plane import Variant
+from groundswell.broker.plane import PLACES, Variant
 from groundswell.broker.ring import Ring
 from groundswell.contract.close_codes import BY_CODE, NORMAL, SLOW, UNAVAILABLE
 from groundswell.contract.events import EventKind
@@ -149,6 +149,17 @@ async def test_a_viewer_that_is_closing_joins_nothing_and_disturbs_nobody(hall, 
     assert [(await other.message())["text"] for _ in range(2)] == ["one", "two"]
     await wait_until(lambda: hall.passes)
     assert await wire.frame() == (8, (4013).to_bytes(2, "big") + b"try again later")
+
+
+async def test_a_handle_is_never_used_again_but_its_place_is(hall, wait_until):
+    """So that an owner may keep what it knows of connections in arrays."""
+    wire, old = await hall.connect()
+    _, beside = await hall.connect()
+    wire.writer.transport.abort()
+    await wait_until(lambda: hall.events.closes)
+    _, new = await hall.connect()
+    assert new not in (old, beside)
+    assert new % PLACES == old % PLACES != beside % PLACES
 
 
 async def test_a_send_reaches_one_viewer(hall):
