@@ -74,8 +74,7 @@ class AsyncioAudience:
         self._pass_slice()
 
     def dismiss(self, code: CloseCode) -> None:
-        for viewer in list(self._viewers.values()):
-            viewer.close(code)
+        self._dismiss_slice(list(self._viewers.values()), code)
 
     def dissolve(self) -> None:
         self._viewers.clear()
@@ -84,6 +83,19 @@ class AsyncioAudience:
 
     def _leave(self, handle: Handle) -> None:
         self._viewers.pop(handle, None)
+
+    def _dismiss_slice(self, viewers: list[Viewer], code: CloseCode) -> None:
+        """Close some of these, and the others in later turns of the loop; who has left stays."""
+        for viewer in viewers[-SLICE_VIEWERS:]:
+            try:
+                if viewer.leave == self._leave:
+                    viewer.close(code)
+            except Exception:  # the others must be told all the same
+                log.exception("viewer failed")
+                viewer.abort()
+        del viewers[-SLICE_VIEWERS:]
+        if viewers:
+            asyncio.get_running_loop().call_soon(self._dismiss_slice, viewers, code)
 
     def _pass_slice(self) -> None:
         number = self._number
@@ -135,12 +147,14 @@ class Counters:
         "bytes_written",
         "client_messages",
         "frames_written",
+        "lag_frames",
         "partial_writes",
         "pass_seconds",
         "passes",
         "private_messages",
         "refused_slow",
         "skips",
+        "viewers_behind",
     )
 
     def __init__(self) -> None:
@@ -153,6 +167,9 @@ class Counters:
         self.client_messages = 0
         self.skips = 0
         self.refused_slow = 0
+        # As the last sweep found them.
+        self.viewers_behind = 0
+        self.lag_frames = 0
 
 
 class AsyncioPlane:
@@ -245,6 +262,8 @@ class AsyncioPlane:
         c = self.counters
         return PlaneStatistics(
             viewers=len(self.viewers),
+            viewers_behind=c.viewers_behind,
+            lag_frames=c.lag_frames,
             passes=c.passes,
             pass_seconds=c.pass_seconds,
             frames_written=c.frames_written,
@@ -265,9 +284,14 @@ class AsyncioPlane:
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            behind = lag = 0
             for start in range(0, len(viewers := list(self.viewers.values())), SLICE_VIEWERS * 8):
-                self._sweep(viewers[start : start + SLICE_VIEWERS * 8])
+                some = viewers[start : start + SLICE_VIEWERS * 8]
+                lags = [viewer.lag for viewer in some if viewer.blocked]
+                behind, lag = behind + len(lags), max([lag, *lags])
+                self._sweep(some)
                 await asyncio.sleep(0)
+            self.counters.viewers_behind, self.counters.lag_frames = behind, lag
 
     def _sweep(self, viewers: Sequence[Viewer]) -> None:
         """Keep the deadlines: closing, auth, token, stuck writer, pong, next ping."""

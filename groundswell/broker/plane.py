@@ -51,9 +51,11 @@ class PlaneEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlaneStatistics:
-    """Counters since the start, and how many viewers there are."""
+    """Counters since the start, how many viewers there are, and how far they are behind."""
 
     viewers: int
+    viewers_behind: int  # whose sockets take no more for now
+    lag_frames: int  # the largest lag among them, as the last second found it
     passes: Count
     pass_seconds: Histogram
     frames_written: Count  # frame times viewer

@@ -105,6 +105,8 @@ cdef extern from "hub.h" nogil:
         uint64_t client_messages
         uint64_t skips
         uint64_t refused_slow
+        uint64_t behind
+        uint64_t lag_frames
 
     struct hub:
         pass
