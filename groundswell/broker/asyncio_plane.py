@@ -12,7 +12,7 @@ import structlog
 
 from groundswell.broker.draining import Drain
 from groundswell.broker.frames import Frame
-from groundswell.broker.plane import Handle, PlaneEvents, PlaneStatistics, Variant
+from groundswell.broker.plane import PLACES, Handle, PlaneEvents, PlaneStatistics, Variant
 from groundswell.broker.ring import Ring
 from groundswell.broker.viewer import Viewer
 from groundswell.contract.clock import Clock
@@ -74,8 +74,7 @@ class AsyncioAudience:
         self._pass_slice()
 
     def dismiss(self, code: CloseCode) -> None:
-        for viewer in list(self._viewers.values()):
-            viewer.close(code)
+        self._dismiss_slice(list(self._viewers.values()), code)
 
     def dissolve(self) -> None:
         self._viewers.clear()
@@ -84,6 +83,19 @@ class AsyncioAudience:
 
     def _leave(self, handle: Handle) -> None:
         self._viewers.pop(handle, None)
+
+    def _dismiss_slice(self, viewers: list[Viewer], code: CloseCode) -> None:
+        """Close some of these, and the others in later turns of the loop; who has left stays."""
+        for viewer in viewers[-SLICE_VIEWERS:]:
+            try:
+                if viewer.leave == self._leave:
+                    viewer.close(code)
+            except Exception:  # the others must be told all the same
+                log.exception("viewer failed")
+                viewer.abort()
+        del viewers[-SLICE_VIEWERS:]
+        if viewers:
+            asyncio.get_running_loop().call_soon(self._dismiss_slice, viewers, code)
 
     def _pass_slice(self) -> None:
         number = self._number
@@ -135,12 +147,14 @@ class Counters:
         "bytes_written",
         "client_messages",
         "frames_written",
+        "lag_frames",
         "partial_writes",
         "pass_seconds",
         "passes",
         "private_messages",
         "refused_slow",
         "skips",
+        "viewers_behind",
     )
 
     def __init__(self) -> None:
@@ -153,6 +167,9 @@ class Counters:
         self.client_messages = 0
         self.skips = 0
         self.refused_slow = 0
+        # As the last sweep found them.
+        self.viewers_behind = 0
+        self.lag_frames = 0
 
 
 class AsyncioPlane:
@@ -167,7 +184,8 @@ class AsyncioPlane:
         self.counters = Counters()
         self.events: PlaneEvents | None = None
         self._jitter = jitter  # 0 <= x < 1, spreads the pings of viewers that came together
-        self._last_handle = 0
+        self._places = 0  # that were taken at least once
+        self._vacant: list[Handle] = []  # places that are free again, as their next handles
         self._sweeper: asyncio.Task[None] | None = None
         self._drain: Drain | None = None
 
@@ -189,6 +207,8 @@ class AsyncioPlane:
     def forget(self, handle: Handle) -> bool:
         """Drop a viewer whose transport is gone; False: it was dropped before."""
         known = self.viewers.pop(handle, None) is not None
+        if known:
+            self._vacant.append(handle + PLACES)
         if self._drain is not None and not self.viewers:
             self._drain.emptied()
         return known
@@ -208,8 +228,7 @@ class AsyncioPlane:
     ) -> None:
         if head:
             transport.write(head)
-        self._last_handle += 1
-        handle = self._last_handle
+        handle = self._new_handle()
         now = self.clock.monotonic()
         viewer = Viewer(self, handle, transport, variant=variant, now=now)
         viewer.next_ping = now + self.settings.ping_interval * (0.5 + self._jitter() / 2)
@@ -243,6 +262,8 @@ class AsyncioPlane:
         c = self.counters
         return PlaneStatistics(
             viewers=len(self.viewers),
+            viewers_behind=c.viewers_behind,
+            lag_frames=c.lag_frames,
             passes=c.passes,
             pass_seconds=c.pass_seconds,
             frames_written=c.frames_written,
@@ -254,12 +275,23 @@ class AsyncioPlane:
             refused_slow=c.refused_slow,
         )
 
+    def _new_handle(self) -> Handle:
+        if self._vacant:
+            return self._vacant.pop()
+        self._places += 1
+        return self._places
+
     async def _sweep_forever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            behind = lag = 0
             for start in range(0, len(viewers := list(self.viewers.values())), SLICE_VIEWERS * 8):
-                self._sweep(viewers[start : start + SLICE_VIEWERS * 8])
+                some = viewers[start : start + SLICE_VIEWERS * 8]
+                lags = [viewer.lag for viewer in some if viewer.blocked]
+                behind, lag = behind + len(lags), max([lag, *lags])
+                self._sweep(some)
                 await asyncio.sleep(0)
+            self.counters.viewers_behind, self.counters.lag_frames = behind, lag
 
     def _sweep(self, viewers: Sequence[Viewer]) -> None:
         """Keep the deadlines: closing, auth, token, stuck writer, pong, next ping."""

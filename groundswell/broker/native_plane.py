@@ -239,6 +239,8 @@ class NativePlane:
         counters = self.hub.counters()
         return PlaneStatistics(
             viewers=self.hub.viewers,
+            viewers_behind=counters["behind"],
+            lag_frames=counters["lag_frames"],
             passes=self._passes,
             pass_seconds=self._pass_seconds,
             frames_written=counters["frames_written"],

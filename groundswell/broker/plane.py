@@ -24,7 +24,13 @@ class Variant(Enum):
 
 
 Handle = int
-"""A connection of the plane; never used again after it was reported closed."""
+"""A connection of the plane; never used again after it was reported closed.
+
+`handle % PLACES` is its place: its own until then, and taken again before new ones are, so that an
+owner can keep what it knows of connections in arrays (`by_handle`).
+"""
+
+PLACES = 1 << 32
 
 
 class PlaneEvents(Protocol):
@@ -45,9 +51,11 @@ class PlaneEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlaneStatistics:
-    """Counters since the start, and how many viewers there are."""
+    """Counters since the start, how many viewers there are, and how far they are behind."""
 
     viewers: int
+    viewers_behind: int  # whose sockets take no more for now
+    lag_frames: int  # the largest lag among them, as the last second found it
     passes: Count
     pass_seconds: Histogram
     frames_written: Count  # frame times viewer

@@ -1,6 +1,7 @@
 """What a viewer sends: its messages, its token, and the answers by `ref`.
 
-A session is what the plane does not know of a connection: video, person, where to resume.
+A session is what the plane does not know of a connection: video, person, where to resume. What is
+kept of it stands in `stream`.
 """
 
 import asyncio
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from groundswell.broker.by_handle import ByHandle
 from groundswell.broker.frames import Frame
 from groundswell.broker.plane import Handle, Plane
 from groundswell.broker.rooms import Rooms
-from groundswell.contract.claims import Claims
+from groundswell.broker.stream import Activity, Stream, open_stream
+from groundswell.contract.claims import Bearer, Claims
 from groundswell.contract.clock import Clock, rfc3339
 from groundswell.contract.close_codes import (
     AUTH_REFUSED,
@@ -52,19 +55,14 @@ CLOSE_WORK = 64
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One viewer. `claims` None: not known who it is."""
+    """A viewer as its handshake leaves it. `claims` None: not known who it is."""
 
     video_id: str
     origin: Origin
     claims: Claims | None
     resume: Position | None
-    joined: bool = False
-    strikes: int = 0
-    waiting: int = 0
-    messages: int = 0  # of this second
-    second: int = 0
 
 
 class Sessions:
@@ -94,19 +92,25 @@ class Sessions:
         self._token_leeway = token_leeway  # seconds, as the gate forgives them
         self._banned: set[str] = set()  # users to be looked for
         self._dismissing = False
-        self._sessions: dict[Handle, Session] = {}
+        self._streams: ByHandle[Stream] = ByHandle()
+        self._activities: dict[Handle, Activity] = {}  # of those who have sent something
+        self._resumes: dict[Handle, Position] = {}  # of those who must say first who they are
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._streams)
 
     def begin(self, handle: Handle, session: Session) -> None:
         """Take up a connection that the plane has adopted."""
-        self._sessions[handle] = session
-        if session.claims is not None:
-            self._identify(handle, session.claims)
-        if session.claims is not None or not self._auth_required:
-            self._join(handle, session)
+        stream, claims = open_stream(session.video_id, session.origin.address), session.claims
+        if claims is not None:
+            stream = stream.known_as(claims)
+            self._identify(handle, claims)
+        self._streams[handle] = stream
+        if self._may_join(stream):
+            self._join(handle, stream, session.resume)
+        elif session.resume is not None:
+            self._resumes[handle] = session.resume
 
     def dismiss_banned(self, users: Collection[str]) -> None:
         """Close the streams of these users where they are banned, soon.
@@ -133,21 +137,22 @@ class Sessions:
 
     def messages(self, batch: Sequence[tuple[Handle, bytes]]) -> None:
         for handle, text in batch:
-            session = self._sessions.get(handle)
-            if session is not None:
-                self._take(handle, session, text)
+            stream = self._streams.get(handle)
+            if stream is not None:
+                self._take(handle, stream, text)
 
     def closed(self, batch: Sequence[tuple[Handle, int]]) -> None:
         for handle, _ in batch:
-            self._sessions.pop(handle, None)
+            self._streams.pop(handle)
+            self._activities.pop(handle, None)
+            self._resumes.pop(handle, None)
 
     def behind(self, handle: Handle) -> None:
-        session = self._sessions.get(handle)
-        if session is None or self._closes_slow:
+        stream = self._streams.get(handle)
+        if stream is None or self._closes_slow:
             self._plane.close(handle, SLOW)
         else:
-            session.resume = None
-            self._join(handle, session)
+            self._join(handle, stream, None)
 
     # Within
 
@@ -156,17 +161,16 @@ class Sessions:
         self._plane.identify(handle, claims.expires_s + self._token_leeway)
 
     async def _dismiss_banned(self) -> None:
-        """Look at every session once for all users that were banned meanwhile.
+        """Look at every stream once for all users that were banned meanwhile.
 
-        A scan, so that viewers cost nothing for it: a million are gone through in some 0.15 s.
+        A scan, so that viewers cost nothing for it: a million are gone through in some 0.2 s.
         """
         work = 0
         while self._banned:
             users, self._banned = self._banned, set()
-            for handle in tuple(self._sessions):
+            for handle, stream in self._streams.items():
                 work += 1
-                session = self._sessions.get(handle)
-                if session is not None and self._is_banned(session, users):
+                if stream.user_id in users and self._is_banned(stream):
                     self._plane.close(handle, BANNED)
                     work += CLOSE_WORK
                 if work >= TURN_WORK:
@@ -174,54 +178,55 @@ class Sessions:
                     await asyncio.sleep(0)
         self._dismissing = False
 
-    def _is_banned(self, session: Session, users: Collection[str]) -> bool:
-        claims = session.claims
+    def _is_banned(self, stream: Stream) -> bool:
+        author = stream.author
         return (
-            claims is not None
-            and claims.user_id in users
-            and claims.bannable
-            and self._control.banned(claims.user_id, session.video_id) is not None
+            author is not None
+            and author.bannable
+            and self._control.banned(author.user_id, stream.video_id) is not None
         )
 
-    def _join(self, handle: Handle, session: Session) -> None:
-        session.joined = True
-        resume, session.resume = session.resume, None
-        if not self._rooms.join_nowait(handle, session.video_id, resume):
-            self._spawn(self._join_later(handle, session, resume))
+    def _may_join(self, stream: Stream) -> bool:
+        """Tell whether a viewer is in its room, or on its way there."""
+        return stream.user_id is not None or not self._auth_required
 
-    async def _join_later(self, handle: Handle, session: Session, resume: Position | None) -> None:
+    def _join(self, handle: Handle, stream: Stream, resume: Position | None) -> None:
+        if not self._rooms.join_nowait(handle, stream.video_id, resume):
+            self._spawn(self._join_later(handle, stream, resume))
+
+    async def _join_later(self, handle: Handle, stream: Stream, resume: Position | None) -> None:
         try:
-            await self._rooms.join(handle, session.video_id, resume)
+            await self._rooms.join(handle, stream.video_id, resume)
         except Refused as refused:
             note = f"retry_after={refused.retry_after or 1.0:.1f}"
             self._plane.close(handle, UNAVAILABLE, note)
         except Exception:  # whatever it is: a viewer that never gets a `welcome` would wait forever
-            log.exception("room cannot be joined", video=session.video_id)
+            log.exception("room cannot be joined", video=stream.video_id)
             self._plane.close(handle, UNAVAILABLE)
 
-    def _take(self, handle: Handle, session: Session, text: bytes) -> None:
+    def _take(self, handle: Handle, stream: Stream, text: bytes) -> None:
         try:
             message = decode_client_message(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             code = "bad_field" if isinstance(error, msgspec.ValidationError) else "bad_json"
             self._refuse(handle, None, Refused(code, str(error)))
-            self._strike(handle, session)
+            self._strike(handle)
             return
         if isinstance(message, Pong):
             return
         ref = message.ref
         if ref is not None and not is_ref(ref):
             self._refuse(handle, None, Refused("bad_ref"))
-            self._strike(handle, session)
+            self._strike(handle)
         elif isinstance(message, Auth):
-            self._authenticate(handle, session, message)
+            self._authenticate(handle, stream, message)
         else:
-            self._pass_up(handle, session, message)
+            self._pass_up(handle, stream, message)
 
-    def _authenticate(self, handle: Handle, session: Session, message: Auth) -> None:
+    def _authenticate(self, handle: Handle, stream: Stream, message: Auth) -> None:
         try:
-            claims = self._uplink.authenticate(message.token, session.video_id)
-            if session.claims is not None and claims.user_id != session.claims.user_id:
+            claims = self._uplink.authenticate(message.token, stream.video_id)
+            if stream.user_id not in (None, claims.user_id):
                 raise Refused("user_mismatch", "a stream cannot change its user")
         except Refused as refused:
             self._refuse(handle, message.ref, refused)
@@ -231,48 +236,54 @@ class Sessions:
                 expired = refused.code == "token_expired"
                 self._plane.close(handle, TOKEN_EXPIRED if expired else AUTH_REFUSED)
             return
-        session.claims = claims
+        self._streams[handle] = stream.known_as(claims)
         self._identify(handle, claims)
         if message.ref is not None:
             self._answer(handle, Ack(ref=message.ref))
-        if not session.joined:
-            self._join(handle, session)
+        if not self._may_join(stream):
+            self._join(handle, stream, self._resumes.pop(handle, None))
 
-    def _pass_up(self, handle: Handle, session: Session, message: PostComment | React) -> None:
+    def _pass_up(self, handle: Handle, stream: Stream, message: PostComment | React) -> None:
         """Start to carry a message out, within the budget of its viewer and of the process."""
-        if session.claims is None:
+        author, activity = stream.author, self._activity(handle)
+        if author is None:
             self._refuse(handle, message.ref, Refused("token_missing"))
-        elif not self._within_rate(session):
+        elif not self._within_rate(activity):
             self._refuse(handle, message.ref, Refused("rate_limited"))
-        elif session.waiting >= UPLINK_OF_ONE or len(self._tasks) >= UPLINK_OF_ALL:
+        elif activity.waiting >= UPLINK_OF_ONE or len(self._tasks) >= UPLINK_OF_ALL:
             self._refuse(handle, message.ref, Refused("busy"))
         else:
-            session.waiting += 1
-            self._spawn(self._carry_out(handle, session, session.claims, message))
+            activity.waiting += 1
+            self._spawn(self._carry_out(handle, stream, author, activity, message))
 
     async def _carry_out(
-        self, handle: Handle, session: Session, claims: Claims, message: PostComment | React
+        self,
+        handle: Handle,
+        stream: Stream,
+        author: Bearer,
+        activity: Activity,
+        message: PostComment | React,
     ) -> None:
         try:
             if isinstance(message, PostComment):
-                self._answer(handle, await self._post(session, claims, message))
+                self._answer(handle, await self._post(stream, author, message))
             else:
-                counts = await self._react(session, claims, message)
+                counts = await self._react(stream, author, message)
                 self._answer(handle, Ack(ref=message.ref, reactionCount=chosen_by_name(counts)))
         except Refused as refused:
             self._refuse(handle, message.ref, refused)
         except Exception:  # whatever it is: the viewer gets an answer, the log the traceback
-            log.exception("message failed", video=session.video_id)
+            log.exception("message failed", video=stream.video_id)
             self._refuse(handle, message.ref, Refused("internal"))
         finally:
-            session.waiting -= 1
+            activity.waiting -= 1
 
-    async def _post(self, session: Session, claims: Claims, message: PostComment) -> Ack:
+    async def _post(self, stream: Stream, author: Bearer, message: PostComment) -> Ack:
         accepted = await self._uplink.post_comment(
-            session.video_id,
+            stream.video_id,
             message.commentText,
-            author=claims,
-            origin=session.origin,
+            author=author,
+            origin=stream.origin,
             reply_to=message.replyToCommentID,
             ref=message.ref,
         )
@@ -283,26 +294,33 @@ class Sessions:
             position=accepted.position,
         )
 
-    async def _react(self, session: Session, claims: Claims, message: React) -> Counts:
-        video_id, origin = session.video_id, session.origin
+    async def _react(self, stream: Stream, author: Bearer, message: React) -> Counts:
+        video_id, origin = stream.video_id, stream.origin
         if message.commentID is not None:
             return await self._uplink.react(
-                video_id, message.commentID, message.reactionType, user=claims, origin=origin
+                video_id, message.commentID, message.reactionType, user=author, origin=origin
             )
         if message.reactionType is None:
             raise Refused("unknown_reaction", "a reaction to the video cannot be taken back")
-        return await self._uplink.heart(video_id, message.reactionType, user=claims, origin=origin)
+        return await self._uplink.heart(video_id, message.reactionType, user=author, origin=origin)
 
-    def _within_rate(self, session: Session) -> bool:
+    def _activity(self, handle: Handle) -> Activity:
+        activity = self._activities.get(handle)
+        if activity is None:
+            activity = self._activities[handle] = Activity()
+        return activity
+
+    def _within_rate(self, activity: Activity) -> bool:
         second = int(self._clock.monotonic())
-        if second != session.second:
-            session.second, session.messages = second, 0
-        session.messages += 1
-        return session.messages <= self._rate
+        if second != activity.second:
+            activity.second, activity.messages = second, 0
+        activity.messages += 1
+        return activity.messages <= self._rate
 
-    def _strike(self, handle: Handle, session: Session) -> None:
-        session.strikes += 1
-        if session.strikes >= STRIKES:
+    def _strike(self, handle: Handle) -> None:
+        activity = self._activity(handle)
+        activity.strikes += 1
+        if activity.strikes >= STRIKES:
             self._plane.close(handle, BAD_MESSAGE)
 
     def _answer(self, handle: Handle, message: Ack | Error) -> None:

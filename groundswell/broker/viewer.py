@@ -81,6 +81,11 @@ class Viewer(asyncio.Protocol):
 
     # From the plane
 
+    @property
+    def lag(self) -> int:
+        """How many frames its ring has that it has not begun."""
+        return self._ring.end - self.cursor if self._ring is not None and self.cursor >= 0 else 0
+
     def enter(self, ring: Ring, cursor: int, *, leave: Callable[[Handle], None]) -> None:
         """Follow a ring from a cursor; `leave(handle)` is called when it ends."""
         self._ring = ring

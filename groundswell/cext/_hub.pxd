@@ -112,6 +112,8 @@ cdef extern from "hub.h" nogil:
         uint64_t refused_slow
         uint64_t accepted
         uint64_t accept_failures
+        uint64_t behind
+        uint64_t lag_frames
 
     struct hub:
         pass

@@ -117,4 +117,4 @@ class Hub:
         """
 
     def counters(self) -> dict[str, int]:
-        """Return the sums of `struct hub_counters` over all threads."""
+        """Return `struct hub_counters`: sums over all threads, of `lag_frames` the largest."""

@@ -1,6 +1,6 @@
 """What a verified token says about its bearer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -13,14 +13,11 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """The claims that we use: `sub`, `role`, `video` and `exp` of a token whose signature,
-    audience, issuer and time were checked.
-    """
+class Bearer:
+    """Who a token says its bearer is: its claims `sub`, `role` and `video`."""
 
     user_id: str
     role: Role
-    expires_s: int  # Unix time, seconds
     video_id: str | None = None  # None: valid for every video
 
     @property
@@ -36,3 +33,10 @@ class Claims:
     def covers(self, video_id: str) -> bool:
         """Tell whether the token is for this video."""
         return self.video_id is None or self.video_id == video_id
+
+
+@dataclass(frozen=True, slots=True)
+class Claims(Bearer):
+    """The claims that we use of a token whose signature, audience, issuer and time were checked."""
+
+    expires_s: int = field(kw_only=True)  # Unix time, seconds

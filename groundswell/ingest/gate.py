@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import mmh3
 import orjson
 
-from groundswell.contract.claims import Claims
+from groundswell.contract.claims import Bearer, Claims
 from groundswell.contract.clock import rfc3339
 from groundswell.contract.events import VERSION, Event, EventFlag, EventKind, encode
 from groundswell.contract.faultpoints import reach
@@ -38,7 +38,7 @@ class Draft:
 
     video_id: str
     text: str
-    author: Claims
+    author: Bearer
     address_hash: bytes
     reply_to: str | None
     ref: str | None
@@ -97,7 +97,7 @@ class Gate:
         video_id: str,
         text: str,
         *,
-        author: Claims,
+        author: Bearer,
         origin: Origin,
         reply_to: str | None = None,
         ref: str | None = None,
@@ -117,7 +117,7 @@ class Gate:
         return Accepted(draft.comment_id, draft.time_ms, self._position(appended.offset))
 
     async def react(
-        self, video_id: str, comment_id: str, reaction: str | None, *, user: Claims, origin: Origin
+        self, video_id: str, comment_id: str, reaction: str | None, *, user: Bearer, origin: Origin
     ) -> Counts:
         """Set or (None) take back a user's reaction; returns the counts after it."""
         address_hash = await self._admit_reaction(video_id, user, origin)
@@ -125,21 +125,21 @@ class Gate:
             video_id, comment_id, reaction, user_id=user.user_id, address_hash=address_hash
         )
 
-    async def heart(self, video_id: str, reaction: str, *, user: Claims, origin: Origin) -> Counts:
+    async def heart(self, video_id: str, reaction: str, *, user: Bearer, origin: Origin) -> Counts:
         """React to the video itself; returns the video's counts after it."""
         address_hash = await self._admit_reaction(video_id, user, origin)
         return await self._reactions.heart(
             video_id, reaction, user_id=user.user_id, address_hash=address_hash
         )
 
-    async def _admit_reaction(self, video_id: str, user: Claims, origin: Origin) -> bytes:
+    async def _admit_reaction(self, video_id: str, user: Bearer, origin: Origin) -> bytes:
         await self._videos.require(video_id)
         if not user.covers(video_id):
             raise Refused("wrong_video")
         self._refuse_banned(user, video_id)
         return self._addresses.of(origin.address)
 
-    def _refuse_banned(self, user: Claims, video_id: str) -> None:
+    def _refuse_banned(self, user: Bearer, video_id: str) -> None:
         if user.bannable and (ban := self._control.banned(user.user_id, video_id)) is not None:
             until = (
                 "until it is lifted" if ban.until_ms is None else f"until {rfc3339(ban.until_ms)}"

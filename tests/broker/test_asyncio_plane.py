@@ -9,6 +9,7 @@ from groundswell.broker.asyncio_plane import AsyncioPlane
 from groundswell.broker.frames import Frame
 from groundswell.broker.plane import Variant
 from groundswell.broker.ring import Ring
+from groundswell.contract.close_codes import UNAVAILABLE
 from groundswell.contract.settings import StreamSettings
 
 
@@ -122,6 +123,24 @@ async def test_a_viewer_that_fails_does_not_end_the_pass(theatre, wait_until):
     assert theatre.transports[2].aborted
     theatre.publish()
     await wait_until(lambda: len(theatre.passes) == 2)
+
+
+async def test_a_dismissal_gives_the_loop_its_turn_between_slices(theatre):
+    """Who has moved to another ring meanwhile stays; who fails is cut, and the others are told."""
+    theatre.seat(5)
+    theatre.transports[2].fails = True
+    theatre.audience.dismiss(UNAVAILABLE)
+    assert counts(theatre) == [0, 0, 0, 1, 1]
+    mover = next(iter(theatre.plane.viewers))
+    other = theatre.plane.audience(Ring(seconds=5.0, limit_bytes=1 << 20), lambda seconds: None)
+    other.join(mover, 0, ())
+    theatre.audience.dissolve()
+    await asyncio.sleep(0)
+    assert theatre.transports[2].aborted
+    assert counts(theatre) == [0, 1, 0, 1, 1]
+    await asyncio.sleep(0)
+    assert counts(theatre) == [0, 1, 0, 1, 1]
+    assert len(other) == 1
 
 
 async def test_a_viewer_that_fails_does_not_end_the_sweep(theatre, monkeypatch, clock, wait_until):

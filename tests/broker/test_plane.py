@@ -10,7 +10,7 @@ from groundswell.broker import asyncio_plane
 from groundswell.broker.asyncio_plane import AsyncioPlane
 from groundswell.broker.backlog import Entry
 from groundswell.broker.frames import UpdateFrame
-from groundswell.broker.plane import Variant
+from groundswell.broker.plane import PLACES, Variant
 from groundswell.broker.ring import Ring
 from groundswell.contract.close_codes import BY_CODE, NORMAL, SLOW, UNAVAILABLE
 from groundswell.contract.events import EventKind
@@ -151,6 +151,17 @@ async def test_a_viewer_that_is_closing_joins_nothing_and_disturbs_nobody(hall, 
     assert await wire.frame() == (8, (4013).to_bytes(2, "big") + b"try again later")
 
 
+async def test_a_handle_is_never_used_again_but_its_place_is(hall, wait_until):
+    """So that an owner may keep what it knows of connections in arrays."""
+    wire, old = await hall.connect()
+    _, beside = await hall.connect()
+    wire.writer.transport.abort()
+    await wait_until(lambda: hall.events.closes)
+    _, new = await hall.connect()
+    assert new not in (old, beside)
+    assert new % PLACES == old % PLACES != beside % PLACES
+
+
 async def test_a_send_reaches_one_viewer(hall):
     """And is counted apart from the room's frames."""
     wire, handle = await hall.connect()
@@ -286,6 +297,16 @@ async def test_all_viewers_of_a_ring_can_be_dismissed(hall):
     assert (await stays.message())["text"] == "still here"
 
 
+async def test_a_large_ring_is_dismissed_and_forgotten_at_once(hall, monkeypatch):
+    """Its viewers are told some at a time, although it is dissolved by then."""
+    monkeypatch.setattr(asyncio_plane, "SLICE_VIEWERS", 2)
+    wires = [(await hall.connect())[0] for _ in range(9)]
+    hall.audience.dismiss(UNAVAILABLE)
+    hall.audience.dissolve()
+    for wire in wires:
+        assert (await wire.close_code())[0] == 4013
+
+
 async def test_a_ping_carries_the_position_to_viewers_at_the_end(hall):
     """So a quiet room's viewers stay resumable; an RFC ping follows the message."""
     wire, _ = await hall.connect()
@@ -405,6 +426,32 @@ async def test_a_viewer_that_reads_nothing_holds_nobody_up(hall, wait_until):
         await wait_until(lambda: hall.events.closes == [(handle, 4008)])
     hall.publish("after")
     assert (await wire.message())["text"] == "after"
+
+
+async def test_it_is_measured_how_far_viewers_are_behind(hall, wait_until):
+    """How many, and by how many frames at most; nobody is once they have gone."""
+    deaf = [(await hall.connect_deaf())[0] for _ in range(2)]
+    far_behind = 0
+
+    def all_are_behind():
+        nonlocal far_behind
+        hall.publish("", size=20_000)
+        statistics = hall.plane.statistics()
+        far_behind = max(far_behind, statistics.lag_frames)
+        return statistics.viewers_behind == 2 and far_behind >= 10
+
+    assert hall.plane.statistics().viewers_behind == 0
+    await wait_until(all_are_behind)
+    assert far_behind <= hall.ring.end
+    for sock in deaf:
+        sock.close()
+    await wait_until(lambda: len(hall.events.closes) == 2)
+
+    def nobody_is():
+        statistics = hall.plane.statistics()
+        return (statistics.viewers_behind, statistics.lag_frames) == (0, 0)
+
+    await wait_until(nobody_is)
 
 
 async def test_a_viewer_that_fell_off_the_ring_is_reported_and_rejoins(hall, wait_until):

@@ -131,6 +131,15 @@ async def test_a_viewer_that_must_be_known_joins_after_auth(make_desk):
     assert desk.plane.identified[handle] is not None
 
 
+async def test_a_viewer_that_must_be_known_resumes_where_it_was(make_desk):
+    """The position of its handshake waits for its `auth`, and counts once."""
+    desk = make_desk(auth_required=True)
+    handle = desk.begin(resume="p")
+    await desk.say(handle, {"type": "auth", "token": "ada"}, {"type": "auth", "token": "ada"})
+    desk.sessions.behind(handle)
+    assert desk.rooms.joined == [(handle, "v", "p"), (handle, "v", None)]
+
+
 async def test_a_token_of_the_handshake_counts(make_desk):
     """No auth message is needed then."""
     desk = make_desk(auth_required=True)
@@ -291,6 +300,16 @@ async def test_a_viewer_has_a_bounded_number_of_messages_under_way(make_desk, up
     assert len(client.sent) == UPLINK_OF_ONE + 5
 
 
+async def test_each_viewer_is_held_to_limits_of_its_own(make_desk, uplink):
+    """What one sends too much is not counted against another."""
+    desk = make_desk(rate=2.0)
+    first, second = desk.begin(token="ada"), desk.begin(token="bob")
+    answers = await desk.say(first, *(comment(f"c{n}") for n in range(3)))
+    assert [answer.get("code") for answer in answers].count("rate_limited") == 1
+    answers = await desk.say(second, comment("c1"), comment("c2"))
+    assert [answer["type"] for answer in answers] == ["ack", "ack"]
+
+
 async def test_messages_of_a_closed_viewer_are_dropped(desk, uplink):
     """The plane may have had them in the same batch."""
     handle = desk.begin(token="ada")
@@ -368,7 +387,7 @@ async def test_a_ban_on_one_video_leaves_the_others(desk):
 
 async def test_an_admins_stream_stays(desk):
     """Somebody must be able to lift bans."""
-    handle = desk.begin(claims=Claims("root", Role.ADMIN, 0))
+    handle = desk.begin(claims=Claims("root", Role.ADMIN, expires_s=0))
     await desk.ban("root")
     assert desk.closed(handle) is None
 
@@ -377,7 +396,7 @@ async def test_many_bans_at_once_leave_the_loop_to_others(desk, monkeypatch):
     """Bans that come while sessions are gone through are heeded in another round."""
     monkeypatch.setattr("groundswell.broker.session.TURN_WORK", 10)
     users = [f"u{n}" for n in range(100)]
-    handles = [desk.begin(claims=Claims(user, Role.VIEWER, 0)) for user in users]
+    handles = [desk.begin(claims=Claims(user, Role.VIEWER, expires_s=0)) for user in users]
     desk.bans.standing.update((user, None) for user in users)
     desk.sessions.dismiss_banned(users[:50])
     await asyncio.sleep(0)  # let it begin

@@ -6,6 +6,7 @@ import random
 import resource
 import socket
 import struct
+from typing import ClassVar
 
 import pytest
 
@@ -82,6 +83,19 @@ def test_a_thousand_viewers_that_never_read_are_bounded_and_disturb_nobody():
 class Storm:
     """A seeded mixture of everything that can happen to a hub."""
 
+    ACTS: ClassVar = {  # and how often each
+        "publish": 30,
+        "connect": 12,
+        "join": 12,
+        "send": 8,
+        "redact": 4,
+        "close": 3,
+        "hang_up": 3,
+        "say": 10,
+        "advance": 1,
+        "dismiss": 0.2,
+    }
+
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.rig = Rig(threads=2, send_buffer=4096)
@@ -90,10 +104,7 @@ class Storm:
         self.deleted = set()
 
     def act(self):
-        name = self.random.choices(
-            ["publish", "connect", "join", "send", "redact", "close", "hang_up", "say", "advance"],
-            [30, 12, 12, 8, 4, 3, 3, 10, 1],
-        )[0]
+        (name,) = self.random.choices(list(self.ACTS), list(self.ACTS.values()))
         getattr(self, name)()
 
     def someone(self):
@@ -109,6 +120,10 @@ class Storm:
         number = max(0, rig.end - self.random.randrange(1, 8))
         for thread in range(rig.hub.threads):
             rig.hub.swap_frame(thread, ROOM, numbered(number, 3, b"gone"), number=number)
+
+    def dismiss(self):
+        for thread in range(self.rig.hub.threads):
+            self.rig.hub.dismiss(thread, ROOM, 4013, words(4013))
 
     def connect(self):
         if len(self.rig.clients) - len(self.rig.closed) < 60:

@@ -34,5 +34,5 @@ def test_a_bans_key_names_its_subject() -> None:
 
 def test_bans_hold_for_all_but_admins() -> None:
     """Somebody must be able to lift them."""
-    bannable = {role for role in Role if Claims("ada", role, 0).bannable}
+    bannable = {role for role in Role if Claims("ada", role, expires_s=0).bannable}
     assert bannable == {Role.VIEWER, Role.MODERATOR}

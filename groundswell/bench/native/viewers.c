@@ -10,12 +10,14 @@
 
 #include "handshake.h"
 #include "measure.h"
+#include "tokens.h"
 
 #define HANDSHAKES_AT_ONCE 200        /* well below every listen backlog in use */
 #define STDIN_NAME UINT64_MAX         /* in epoll data; all others are indices of viewers */
 #define READ_BYTES (256 * 1024)
+#define SOURCES_MAX 65000 /* 127.0.0.2 and on, within 127.0.0.0/16 */
 
-static const char *path = "/", *progress = "no";
+static const char *path = "/", *progress = "no", *tokens_path = NULL;
 static double port, viewer_count = 1, sources = 16, every = 50, seconds = 60, connect_rate = 2000,
                     connect_seconds = 60, pong_seconds = 7;
 
@@ -29,6 +31,8 @@ struct viewer {
 };
 
 static struct viewer *viewers;
+static char **tokens; /* of viewers in turn; NULL: nobody in particular */
+static size_t token_count;
 static struct histogram latency;
 static int epoll;
 static unsigned opened, connected, closed;
@@ -125,7 +129,8 @@ static void receive(struct viewer *v, bool ended)
 static void on_event(struct viewer *v, uint32_t events)
 {
     if (v->state == CONNECTING && events & (EPOLLOUT | EPOLLERR)) {
-        send_handshake(v->fd, (int)port, path, NULL);
+        send_handshake(v->fd, (int)port, path,
+                       tokens ? tokens[(size_t)(v - viewers) % token_count] : NULL);
         v->state = HANDSHAKING;
     }
     if (v->state == HANDSHAKING && events & EPOLLIN && receive_handshake(v->fd)) {
@@ -224,10 +229,15 @@ int main(int argc, char **argv)
         {"every", NULL, &every},         {"seconds", NULL, &seconds},
         {"connect-rate", NULL, &connect_rate}, {"connect-seconds", NULL, &connect_seconds},
         {"pong-seconds", NULL, &pong_seconds}, {"progress", &progress, NULL},
+        {"tokens", &tokens_path, NULL},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
-    if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > 250 || every < 1)
-        die("--port is needed; --viewers, --sources (at most 250) and --every are at least 1");
+    if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > SOURCES_MAX ||
+        every < 1)
+        die("--port is needed; --viewers, --sources (at most %d) and --every are at least 1",
+            SOURCES_MAX);
+    if (tokens_path)
+        tokens = read_tokens(tokens_path, &token_count);
     need_files(viewer_count);
     viewers = calloc((size_t)viewer_count, sizeof *viewers);
     epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -47,7 +47,7 @@ void adopt(struct hub_thread *t, const struct command *command)
     memset(c, 0, sizeof *c);
     c->fd = fd;
     c->generation = command->generation;
-    c->room = NO_ROOM;
+    c->room = NULL;
     c->cursor = NO_CURSOR;
     c->flags = OPEN | (command->room ? SSE : 0);
     c->wheel_slot = NOT_ARMED;
@@ -103,7 +103,7 @@ void cut(struct hub_thread *t, struct connection *c)
     /* Told to epoll although it is closed: the event loop may hold the original for a moment. */
     epoll_ctl(t->reader_fd, EPOLL_CTL_DEL, c->fd, NULL);
     if (c->flags & BLOCKED)
-        epoll_ctl(t->writer_fd, EPOLL_CTL_DEL, c->fd, NULL);
+        end_blocked(t, c);
     close(c->fd);
     c->fd = -1;
     c->flags = 0;
@@ -125,7 +125,7 @@ void abort_connection(struct hub_thread *t, struct connection *c)
 void send_ping(struct hub_thread *t, struct connection *c)
 {
     const struct hub_config *config = &t->hub->config;
-    struct room *room = find_room(t, c->room);
+    const struct room *room = c->room;
     if (!room || !room->ping || c->flags & BLOCKED)
         return;
     if (c->cursor != room->end || c->cursor != room->ping_cursor)

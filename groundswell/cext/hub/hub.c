@@ -86,10 +86,14 @@ void hub_counters(const struct hub *hub, struct hub_counters *sum)
 {
     *sum = (struct hub_counters){0};
     const size_t fields = sizeof *sum / sizeof(uint64_t);
-    uint64_t *to = (uint64_t *)sum;
+    uint64_t *to = (uint64_t *)sum, largest_lag = 0;
     for (uint32_t i = 0; i < hub->config.threads; i++) {
-        const uint64_t *from = (const uint64_t *)&hub->threads[i].counters;
+        const struct hub_counters *counters = &hub->threads[i].counters;
+        const uint64_t *from = (const uint64_t *)counters;
+        uint64_t lag = __atomic_load_n(&counters->lag_frames, __ATOMIC_RELAXED);
         for (size_t field = 0; field < fields; field++)
             to[field] += __atomic_load_n(&from[field], __ATOMIC_RELAXED);
+        largest_lag = lag > largest_lag ? lag : largest_lag;
     }
+    sum->lag_frames = largest_lag;
 }

@@ -95,7 +95,7 @@ enum command_kind {
     COMMAND_SWAP,     /* room, a: number, frame: rewritten */
     COMMAND_PASS,     /* room, a: number of the pass */
     COMMAND_PING,     /* room, a: cursor that it is for, frame */
-    COMMAND_DISMISS,  /* room, a: code, frame: the words */
+    COMMAND_DISMISS,  /* room, a: code, frame: the words; done in slices, as passes are */
     COMMAND_DISSOLVE, /* room */
 };
 
@@ -139,6 +139,8 @@ struct hub_counters {
     uint64_t refused_slow;
     uint64_t accepted;
     uint64_t accept_failures; /* no file or memory was left */
+    uint64_t behind;     /* viewers whose socket takes no more, now */
+    uint64_t lag_frames; /* the largest that passes met before the last tick; not a sum */
 };
 
 struct hub;

@@ -10,7 +10,6 @@
 
 #include "hub.h"
 
-#define NO_ROOM UINT32_MAX
 #define NO_SLOT UINT32_MAX
 #define NOT_ARMED UINT16_MAX
 #define NO_CURSOR INT64_MIN /* gets nothing of its room */
@@ -46,17 +45,17 @@ struct private_slot {
 struct connection {
     int32_t fd;
     uint32_t generation;
-    uint32_t room;
-    uint32_t seat;           /* index among the room's members */
-    int64_t cursor;          /* number of the ring's frame that comes next */
-    struct frame *current;   /* begun and not all sent */
-    uint32_t offset;         /* bytes of it that are sent */
-    uint8_t flags;
-    uint16_t close_code;
+    struct room *room;     /* NULL: none */
+    int64_t cursor;        /* number of the ring's frame that comes next */
+    struct frame *current; /* begun and not all sent */
+    uint32_t offset;       /* bytes of it that are sent */
+    uint32_t seat;         /* index among the room's members */
     struct private_slot *private;
     void *parser;            /* only while a frame or message is incomplete */
     uint32_t earlier, later; /* neighbours in the wheel's slot */
     uint16_t wheel_slot;
+    uint16_t close_code;
+    uint8_t flags;
     uint32_t events; /* from the client in `events_second` */
     uint32_t events_second;
     int64_t ping_due;
@@ -68,7 +67,9 @@ struct connection {
 
 _Static_assert(sizeof(struct connection) <= 128, "a viewer is at most two cache lines");
 
-/* The members of this thread and its view of the ring. */
+/* The members of this thread and its view of the ring. Commands find it by its index; a room that
+ * is dissolved while its members are being dismissed has none any more, and goes with the last.
+ */
 struct room {
     uint32_t name; /* in events */
     uint32_t count, capacity;
@@ -83,6 +84,11 @@ struct room {
     bool again; /* a frame came meanwhile: everybody gets another turn */
     int64_t pass_number;
     int64_t began_ns;
+    struct frame *words; /* of the dismissal that runs: members get them one after the other */
+    uint16_t code;
+    bool dissolved;
+    bool running; /* there is a turn to take */
+    struct room *next_running;
 };
 
 struct command_queue {
@@ -114,10 +120,10 @@ struct hub_thread {
     uint32_t used;                  /* rows below this one have been used */
     struct room **rooms;
     uint32_t room_count;
-    uint32_t *running; /* rooms with a pass under way, in turn */
-    uint32_t running_count;
+    struct room *running; /* rooms that take turns: a pass or a dismissal is under way */
     uint32_t wheel[WHEEL_SLOTS];
     int64_t wheel_at; /* absolute number of the slot that comes next */
+    uint64_t lag;     /* the largest that passes have met since the last tick, in frames */
 
     struct door *door; /* of the thread that accepts */
     void *parser; /* for clients that have nothing incomplete */
@@ -137,7 +143,7 @@ struct hub {
     struct hub_thread threads[];
 };
 
-/* Counters have one writer, so that a plain load and store is enough. */
+/* Counters have one writer, so that a plain load and store is enough; `by` may be "minus" one. */
 static inline void count_up(uint64_t *counter, uint64_t by)
 {
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
@@ -198,6 +204,7 @@ void send_private(struct hub_thread *t, struct connection *c, struct frame *fram
 /* write.c: may cut the connection; look at OPEN before it is used again */
 void write_on(struct hub_thread *t, struct connection *c);
 void begin_blocked(struct hub_thread *t, struct connection *c);
+void end_blocked(struct hub_thread *t, struct connection *c);
 
 /* door.c */
 void open_door(struct hub_thread *t, const struct command *command);
@@ -218,7 +225,6 @@ void leave_room(struct hub_thread *t, struct connection *c);
 void add_frame(struct hub_thread *t, const struct command *command);
 void swap_frame(struct hub_thread *t, const struct command *command);
 void set_ping(struct hub_thread *t, const struct command *command);
-void dismiss_room(struct hub_thread *t, const struct command *command);
 void dissolve_room(struct hub_thread *t, uint32_t index);
 static inline struct room *find_room(struct hub_thread *t, uint32_t index)
 {
@@ -230,10 +236,22 @@ static inline struct frame *ring_frame(const struct room *room, int64_t number)
     return room->ring[(uint64_t)number & room->ring_mask];
 }
 
+void free_room(struct room *room);
+
+/* turns.c */
+#define SLICE_VIEWERS 128 /* of a turn: less than a ms of writes */
+void start_turns(struct hub_thread *t, struct room *room);
+void stop_turns(struct hub_thread *t, struct room *room);
+void take_turns(struct hub_thread *t);
+
 /* pass.c */
 void begin_pass(struct hub_thread *t, uint32_t index, int64_t number);
-void run_passes(struct hub_thread *t);
-void forget_pass(struct hub_thread *t, uint32_t index);
+bool pass_slice(struct hub_thread *t, struct room *room); /* false: the pass is over */
+void tell_lag(struct hub_thread *t);
+
+/* dismissal.c */
+void begin_dismissal(struct hub_thread *t, const struct command *command);
+bool dismiss_slice(struct hub_thread *t, struct room *room); /* false: nobody is left */
 
 /* thread.c */
 int thread_init(struct hub *hub, struct hub_thread *t);

@@ -1,14 +1,11 @@
-/* Passes: every member of a room gets its turn. Rooms take turns, some viewers each, so that a
- * huge room holds nobody else up.
- */
+/* Passes: every member of a room is brought up to its ring's end, some viewers a turn. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "internal.h"
 
-#define SLICE_VIEWERS 128 /* less than a ms of writes */
-#define AHEAD 4           /* rows that are fetched before their turn */
+#define AHEAD 4 /* rows that are fetched before their turn */
 
 static int64_t monotonic_ns(void)
 {
@@ -30,16 +27,7 @@ void begin_pass(struct hub_thread *t, uint32_t index, int64_t number)
     room->passing = true;
     room->turn = 0;
     room->began_ns = monotonic_ns();
-    t->running[t->running_count++] = index;
-}
-
-void forget_pass(struct hub_thread *t, uint32_t index)
-{
-    for (uint32_t i = 0; i < t->running_count; i++)
-        if (t->running[i] == index) {
-            t->running[i] = t->running[--t->running_count];
-            return;
-        }
+    start_turns(t, room);
 }
 
 /* One whole frame to one viewer that waits for exactly this; returns the bytes, 0: see to it. */
@@ -65,6 +53,22 @@ static uint32_t send_whole(struct hub_thread *t, struct connection *c, struct fr
     return 0;
 }
 
+static void note_lag(struct hub_thread *t, const struct room *room, const struct connection *c)
+{
+    if (c->cursor != NO_CURSOR && room->end - c->cursor > (int64_t)t->lag)
+        t->lag = (uint64_t)(room->end - c->cursor);
+}
+
+/* With every tick: what the passes met since the last one. It stands where there were none, until
+ * nobody is behind.
+ */
+void tell_lag(struct hub_thread *t)
+{
+    if (t->lag || !t->counters.behind)
+        __atomic_store_n(&t->counters.lag_frames, t->lag, __ATOMIC_RELAXED);
+    t->lag = 0;
+}
+
 /* The hot loop: a viewer that is where it should be costs a comparison and a system call. */
 static void run_slice(struct hub_thread *t, struct room *room)
 {
@@ -76,8 +80,10 @@ static void run_slice(struct hub_thread *t, struct room *room)
         if (room->turn + AHEAD < room->count)
             __builtin_prefetch(&t->connections[room->members[room->turn + AHEAD]]);
         struct connection *c = &t->connections[room->members[room->turn++]];
-        if (c->flags & BLOCKED)
+        if (c->flags & BLOCKED) {
+            note_lag(t, room, c);
             continue;
+        }
         if (frame && c->cursor == number) {
             uint32_t size = send_whole(t, c, frame);
             frames += size != 0;
@@ -101,21 +107,17 @@ static void report_passed(struct hub_thread *t, const struct room *room)
     put_event(t, &passed, NULL);
 }
 
-void run_passes(struct hub_thread *t)
+bool pass_slice(struct hub_thread *t, struct room *room)
 {
-    for (uint32_t i = 0; i < t->running_count;) {
-        struct room *room = t->rooms[t->running[i]];
-        run_slice(t, room);
-        if (room->turn < room->count) {
-            i++;
-        } else if (room->again) {
-            room->again = false;
-            room->turn = 0;
-            i++;
-        } else {
-            room->passing = false;
-            report_passed(t, room);
-            t->running[i] = t->running[--t->running_count];
-        }
+    run_slice(t, room);
+    if (room->turn < room->count)
+        return true;
+    if (room->again) {
+        room->again = false;
+        room->turn = 0;
+        return true;
     }
+    room->passing = false;
+    report_passed(t, room);
+    return false;
 }

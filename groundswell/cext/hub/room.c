@@ -16,10 +16,6 @@ static bool reserve_index(struct hub_thread *t, uint32_t index)
     if (!rooms)
         return false;
     t->rooms = rooms;
-    uint32_t *running = realloc(t->running, count * sizeof *running);
-    if (!running)
-        return false;
-    t->running = running;
     memset(rooms + t->room_count, 0, (count - t->room_count) * sizeof *rooms);
     t->room_count = count;
     return true;
@@ -124,7 +120,7 @@ void join_room(struct hub_thread *t, struct connection *c, uint32_t index, int64
         room->members = members;
         room->capacity = capacity;
     }
-    c->room = index;
+    c->room = room;
     c->cursor = cursor;
     c->seat = room->count;
     room->members[room->count++] = slot_of(t, c);
@@ -143,7 +139,7 @@ static void sit(struct hub_thread *t, struct room *room, uint32_t seat, uint32_t
  */
 void leave_room(struct hub_thread *t, struct connection *c)
 {
-    struct room *room = find_room(t, c->room);
+    struct room *room = c->room;
     if (room) {
         uint32_t seat = c->seat;
         if (room->passing && seat < room->turn) {
@@ -152,31 +148,34 @@ void leave_room(struct hub_thread *t, struct connection *c)
         }
         sit(t, room, seat, room->members[--room->count]);
     }
-    c->room = NO_ROOM;
+    c->room = NULL;
     c->cursor = NO_CURSOR;
 }
 
-void dismiss_room(struct hub_thread *t, const struct command *command)
+void free_room(struct room *room)
 {
-    struct room *room = find_room(t, command->room);
-    while (room && room->count) /* who closes leaves */
-        begin_close(t, &t->connections[room->members[room->count - 1]], (uint16_t)command->a,
-                    command->frame);
-    frame_drop(command->frame);
+    drop_frames(room, room->end);
+    frame_drop(room->ping);
+    frame_drop(room->words);
+    free(room->ring);
+    free(room->members);
+    free(room);
 }
 
+/* Members that are being dismissed keep the room; all others leave it. */
 void dissolve_room(struct hub_thread *t, uint32_t index)
 {
     struct room *room = find_room(t, index);
     if (!room)
         return;
+    t->rooms[index] = NULL;
+    room->passing = false;
+    if (room->words) {
+        room->dissolved = true;
+        return;
+    }
     while (room->count)
         leave_room(t, &t->connections[room->members[room->count - 1]]);
-    forget_pass(t, index);
-    drop_frames(room, room->end);
-    frame_drop(room->ping);
-    free(room->ring);
-    free(room->members);
-    free(room);
-    t->rooms[index] = NULL;
+    stop_turns(t, room);
+    free_room(room);
 }

@@ -47,7 +47,6 @@ void thread_free(struct hub_thread *t)
     if (t->connections)
         munmap(t->connections, HUB_SLOTS_MAX * sizeof *t->connections);
     free(t->rooms);
-    free(t->running);
     free(t->parser);
     free(t->scratch);
     queues_free(t);
@@ -98,6 +97,7 @@ static void carry_out(struct hub_thread *t, const struct command *command)
     case COMMAND_TICK:
         t->now_ms = command->a;
         t->wall_ms = command->b;
+        tell_lag(t);
         wheel_turn(t);
         mind_door(t);
         break;
@@ -130,7 +130,7 @@ static void carry_out(struct hub_thread *t, const struct command *command)
         set_ping(t, command);
         break;
     case COMMAND_DISMISS:
-        dismiss_room(t, command);
+        begin_dismissal(t, command);
         break;
     case COMMAND_DISSOLVE:
         dissolve_room(t, command->room);
@@ -148,7 +148,7 @@ static void carry_out(struct hub_thread *t, const struct command *command)
 static bool carry_out_all(struct hub_thread *t)
 {
     size_t count;
-    bool may_sleep = t->running_count == 0;
+    bool may_sleep = t->running == NULL;
     struct command *commands = take_commands(t, may_sleep, &count);
     for (size_t i = 0; i < count; i++)
         carry_out(t, &commands[i]);
@@ -216,7 +216,7 @@ void *thread_main(void *thread)
             break;
         hold_clients_back(t);
         wait_ready(t, asleep);
-        run_passes(t);
+        take_turns(t);
         hand_events_over(t);
     }
     take_door_down(t);
@@ -225,6 +225,7 @@ void *thread_main(void *thread)
             cut(t, &t->connections[slot]);
     for (uint32_t index = 0; index < t->room_count; index++)
         dissolve_room(t, index);
+    take_turns(t); /* for rooms whose dismissal had not ended: they are empty now */
     hand_events_over(t);
     return NULL;
 }

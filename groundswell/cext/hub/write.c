@@ -34,7 +34,7 @@ static uint32_t gather(struct hub_thread *t, const struct connection *c, struct 
 {
     uint32_t form = form_of(c), count = 0;
     const struct private_slot *slot = c->private;
-    const struct room *room = find_room(t, c->room);
+    const struct room *room = c->room;
     if (c->current)
         put_part(parts, &count, c->current, form, c->offset);
     for (uint32_t i = 0; slot && i < slot->count && count < GATHERED; i++)
@@ -64,7 +64,7 @@ static struct frame *take_next(struct hub_thread *t, struct connection *c)
         }
         return frame;
     }
-    frame = ring_frame(find_room(t, c->room), c->cursor++);
+    frame = ring_frame(c->room, c->cursor++);
     count_up(&t->counters.frames_written, 1);
     count_up(&t->counters.bytes_written, frame_size(frame, form_of(c)));
     return frame_kept(frame);
@@ -98,15 +98,21 @@ void begin_blocked(struct hub_thread *t, struct connection *c)
         return;
     }
     c->flags |= BLOCKED;
+    count_up(&t->counters.behind, 1);
     wheel_arm(t, slot_of(t, c));
+}
+
+void end_blocked(struct hub_thread *t, struct connection *c)
+{
+    epoll_ctl(t->writer_fd, EPOLL_CTL_DEL, c->fd, NULL);
+    c->flags &= (uint8_t)~BLOCKED;
+    count_up(&t->counters.behind, UINT64_MAX);
 }
 
 static void all_written(struct hub_thread *t, struct connection *c)
 {
-    if (c->flags & BLOCKED) {
-        epoll_ctl(t->writer_fd, EPOLL_CTL_DEL, c->fd, NULL);
-        c->flags &= (uint8_t)~BLOCKED;
-    }
+    if (c->flags & BLOCKED)
+        end_blocked(t, c);
     if (c->flags & CLOSING && !(c->flags & SHUT)) {
         /* Half-close: the peer reads our last words although its own are unread here, where a
          * full close would answer those with a reset. */
@@ -121,7 +127,7 @@ void write_on(struct hub_thread *t, struct connection *c)
     for (;;) {
         uint32_t count = gather(t, c, parts);
         if (!count) {
-            const struct room *room = find_room(t, c->room);
+            const struct room *room = c->room;
             if (room && c->cursor != NO_CURSOR && c->cursor < room->first)
                 report_behind(t, c);
             all_written(t, c);

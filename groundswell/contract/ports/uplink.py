@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from groundswell.contract.claims import Claims
+from groundswell.contract.claims import Bearer, Claims
 from groundswell.contract.reactions import Counts
 
 
@@ -47,7 +47,7 @@ class Uplink(Protocol):
         video_id: str,
         text: str,
         *,
-        author: Claims,
+        author: Bearer,
         origin: Origin,
         reply_to: str | None = None,
         ref: str | None = None,
@@ -56,11 +56,11 @@ class Uplink(Protocol):
         ...
 
     async def react(
-        self, video_id: str, comment_id: str, reaction: str | None, *, user: Claims, origin: Origin
+        self, video_id: str, comment_id: str, reaction: str | None, *, user: Bearer, origin: Origin
     ) -> Counts:
         """Set or (None) take back a user's reaction; returns the counts after it."""
         ...
 
-    async def heart(self, video_id: str, reaction: str, *, user: Claims, origin: Origin) -> Counts:
+    async def heart(self, video_id: str, reaction: str, *, user: Bearer, origin: Origin) -> Counts:
         """React to the video itself; returns the video's counts after it."""
         ...
