@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
+from groundswell.broker.compression import negotiate
 from groundswell.broker.plane import OwnedPlane, Variant
 from groundswell.broker.session import Session, Sessions
 from groundswell.contract.claims import Claims
@@ -62,8 +63,11 @@ class Handshake:
         if self.draining:
             raise Refused("draining")
         claims = self._claims(request, video_id)
+        extension = None
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            variant, head = Variant.WEBSOCKET, _upgrade_head(request)
+            if self._settings.compression:
+                extension = negotiate(request.headers.getall("Sec-WebSocket-Extensions", ()))
+            variant, head = Variant.WEBSOCKET, _upgrade_head(request, extension)
         elif "text/event-stream" in request.headers.get("Accept", ""):
             if claims is None and self._auth_required:
                 raise Refused("token_missing")
@@ -84,6 +88,7 @@ class Handshake:
             head=head,
             leftover=leftover,
             auth_within=self._settings.auth_timeout if waits else None,
+            deflate=extension is not None,
             begin=lambda handle: self._sessions.begin(handle, session),
         )
         return _TakenOver()
@@ -98,7 +103,7 @@ class Handshake:
         return self._uplink.authenticate(token, video_id)
 
 
-def _upgrade_head(request: web.Request) -> bytes:
+def _upgrade_head(request: web.Request, extension: str | None) -> bytes:
     """Return the 101 of RFC 6455 section 4.2.2, after the checks of 4.2.1."""
     headers = request.headers
     if "upgrade" not in headers.get("Connection", "").lower():
@@ -123,6 +128,8 @@ def _upgrade_head(request: web.Request) -> bytes:
         hashlib.sha1(key.encode() + _ACCEPT_GUID, usedforsecurity=False).digest()
     )
     chosen = b"Sec-WebSocket-Protocol: %b\r\n" % SUBPROTOCOL.encode() if offered else b""
+    if extension is not None:
+        chosen += b"Sec-WebSocket-Extensions: %b\r\n" % extension.encode()
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: %b\r\n%b\r\n"

@@ -14,10 +14,17 @@ def live_frames() -> int: ...
 def live_connections() -> int: ...
 
 class HubFrame:
-    """Bytes for WebSockets, and for SSE where some read that. Immutable, shared with threads."""
+    """Bytes for WebSockets, and for SSE where some read that. Immutable, shared with threads.
+
+    `deflated` is for those who negotiated it, perhaps the very same object as `websocket`; without
+    it they are sent that.
+    """
 
     has_sse: bool
-    def __init__(self, websocket: bytes, sse: bytes = b"") -> None: ...
+    has_deflated: bool
+    def __init__(
+        self, websocket: bytes, sse: bytes = b"", deflated: bytes | None = None
+    ) -> None: ...
 
 class Hub:
     threads: int
@@ -49,15 +56,25 @@ class Hub:
 
     def fileno(self) -> int: ...
     def adopt(
-        self, fd: int, *, sse: bool, ping_due_ms: int, auth_due_ms: int | None, leftover: bytes
+        self,
+        fd: int,
+        *,
+        sse: bool,
+        deflate: bool = False,
+        ping_due_ms: int,
+        auth_due_ms: int | None,
+        leftover: bytes,
     ) -> int:
         """Take a connected socket, which is the hub's from now on; return its handle.
+
+        `deflate`: it is a WebSocket that negotiated RFC 7692.
 
         Raises `RuntimeError` if the hub does not run, `MemoryError`; the socket is then not taken.
         """
 
     def thread_of(self, handle: int) -> int: ...
     def is_sse(self, handle: int) -> bool: ...
+    def deflates(self, handle: int) -> bool: ...
     def handles(self) -> list[int]: ...
     def join(
         self, handle: int, *, index: int, name: int, cursor: int, private: Iterable[HubFrame]
@@ -87,11 +104,13 @@ class Hub:
         list[tuple[int, int, int, bool]],
         list[int],
         list[tuple[int, int, int, float]],
+        list[int],
     ]:
         """Return what happened since the last call, each in its order.
 
         Messages (handle, text); closed connections (handle, code, name of its room, whether SSE);
-        handles that fell off their ring; passes (thread, name of the room, number, seconds).
+        handles that fell off their ring; passes (thread, name of the room, number, seconds);
+        which of the messages, by index, are deflated: their text is not checked.
         """
 
     def counters(self) -> dict[str, int]:

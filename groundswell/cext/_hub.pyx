@@ -13,28 +13,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from groundswell.cext._hub_parser cimport (
-    parser_clear,
-    parser_failed,
-    parser_idle,
-    parser_init,
-    parser_next,
-)
+from groundswell.cext._hub_parser cimport set_parser
 from groundswell.cext._hub_seats cimport (
-    CLOSING,
-    FREE,
-    TAKEN,
-    Seat,
-    Seats,
-    find_seat,
-    handle_of,
-    leave_seat,
-    slot_of,
-    take_seat,
-    thread_of,
-    generation_of,
+    CLOSING, TAKEN, Seat, Seats, find_seat, generation_of, handle_of, leave_seat, slot_of,
+    take_seat, thread_of,
 )
-from groundswell.cext._parser cimport WsParser
 
 import os
 
@@ -57,20 +40,28 @@ cdef class HubFrame:
 
     cdef frame* _frame
     cdef readonly bint has_sse
+    cdef readonly bint has_deflated
 
-    def __cinit__(self, bytes websocket not None, bytes sse not None=b""):
-        self._frame = frame_new(
-            <const uint8_t*> PyBytes_AS_STRING(websocket),
-            PyBytes_GET_SIZE(websocket),
-            <const uint8_t*> PyBytes_AS_STRING(sse),
-            PyBytes_GET_SIZE(sse),
-        )
+    def __cinit__(self, bytes websocket not None, bytes sse not None=b"", bytes deflated=None):
+        cdef bytes_t forms[<int> FORMS]
+        self.has_sse = len(sse) > 0
+        self.has_deflated = deflated is not None
+        # One that would not be smaller is the same bytes: the hub needs them once.
+        if deflated is None or deflated is websocket:
+            deflated = b""
+        forms[<int> WEBSOCKET] = _bytes_of(websocket)
+        forms[<int> SSE] = _bytes_of(sse)
+        forms[<int> DEFLATED] = _bytes_of(deflated)
+        self._frame = frame_new(forms)
         if self._frame == NULL:
             raise MemoryError
-        self.has_sse = PyBytes_GET_SIZE(sse) > 0
 
     def __dealloc__(self):
         frame_drop(self._frame)
+
+
+cdef inline bytes_t _bytes_of(bytes data) noexcept:
+    return bytes_t(<const uint8_t*> PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
 @cython.final
@@ -117,12 +108,7 @@ cdef class Hub:
         for cause, (code, words) in enumerate(closes):
             config.codes[<int> cause] = code
             config.closes[<int> cause] = words._frame
-        config.parser.size = sizeof(WsParser)
-        config.parser.init = parser_init
-        config.parser.next = parser_next
-        config.parser.idle = parser_idle
-        config.parser.failed = parser_failed
-        config.parser.clear = parser_clear
+        set_parser(&config.parser)
         self._seats = <Seats*> PyMem_Malloc(self.threads * sizeof(Seats))
         if self._seats == NULL:
             raise MemoryError
@@ -162,24 +148,29 @@ cdef class Hub:
 
     # Connections
 
-    def adopt(self, int fd, *, bint sse, int64_t ping_due_ms, auth_due_ms, bytes leftover not None):
+    def adopt(
+        self, int fd, *, bint sse, bint deflate=False, int64_t ping_due_ms, auth_due_ms,
+        bytes leftover not None,
+    ):
         """Take over a socket; return its handle. See the stub."""
+        cdef uint8_t form = <uint8_t> (SSE if sse else DEFLATED if deflate else WEBSOCKET)
+        cdef bytes_t forms[<int> FORMS]
         cdef uint32_t thread = self._next_thread
         cdef command commands[2]
         cdef size_t count = 1
         if not self._running:
             raise RuntimeError("the hub does not run")
-        cdef uint32_t slot = take_seat(&self._seats[thread], sse)
+        cdef uint32_t slot = take_seat(&self._seats[thread], form)
         memset(commands, 0, sizeof(commands))
         commands[0].kind = COMMAND_ADOPT
         commands[0].a = fd
         commands[0].b = ping_due_ms
-        commands[0].room = sse
+        commands[0].room = form
         if leftover:
             # Of its own: the hub unmasks these bytes in place.
-            commands[0].frame = frame_new(
-                <const uint8_t*> PyBytes_AS_STRING(leftover), PyBytes_GET_SIZE(leftover), NULL, 0
-            )
+            memset(forms, 0, sizeof(forms))
+            forms[<int> WEBSOCKET] = _bytes_of(leftover)
+            commands[0].frame = frame_new(forms)
         if auth_due_ms is not None:
             commands[1].kind = COMMAND_AUTH_DUE
             commands[1].a = auth_due_ms
@@ -205,7 +196,12 @@ cdef class Hub:
     def is_sse(self, uint64_t handle):
         """Tell how a known connection reads."""
         cdef Seat* seat = find_seat(self._seats, self.threads, handle)
-        return seat != NULL and seat.sse
+        return seat != NULL and seat.form == SSE
+
+    def deflates(self, uint64_t handle):
+        """Tell whether a known connection negotiated deflate."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        return seat != NULL and seat.form == DEFLATED
 
     def handles(self):
         """Return all connections that are not closing."""
@@ -306,18 +302,18 @@ cdef class Hub:
     # Events
 
     def take(self):
-        """Return what the threads report: messages, closed, behind, passed. See the stub."""
-        cdef list messages = [], closed = [], behind = [], passed = []
+        """Return messages, closed, behind, passed, deflated. See the stub."""
+        cdef list messages = [], closed = [], behind = [], passed = [], deflated = []
         cdef uint32_t thread
         cdef size_t size = 0
         cdef uint8_t* data
         for thread in range(self.threads):
             data = hub_take(self._hub, thread, &size)
             try:
-                self._read(thread, data, size, messages, closed, behind, passed)
+                self._read(thread, data, size, messages, closed, behind, passed, deflated)
             finally:
                 free(data)
-        return messages, closed, behind, passed
+        return messages, closed, behind, passed, deflated
 
     def counters(self):
         """Return the counters of all threads. See the stub."""
@@ -327,7 +323,7 @@ cdef class Hub:
 
     cdef int _read(
         self, uint32_t thread, const uint8_t* data, size_t size, list messages, list closed,
-        list behind, list passed,
+        list behind, list passed, list deflated,
     ) except -1:
         cdef const event* record
         cdef Seat* seat
@@ -341,13 +337,15 @@ cdef class Hub:
             seat = &self._seats[thread].rows[record.slot]
             handle = handle_of(thread, record.slot, record.generation)
             if record.kind == EVENT_CLOSED:
-                closed.append((handle, record.value, seat.room, seat.sse))
+                closed.append((handle, record.value, seat.room, seat.form == SSE))
                 leave_seat(&self._seats[thread], record.slot)
                 self.viewers -= 1
             elif seat.state != TAKEN:
                 continue  # who is closing is not listened to
             elif record.kind == EVENT_MESSAGE:
                 payload = PyBytes_FromStringAndSize(<const char*> (record + 1), record.size)
+                if record.value:
+                    deflated.append(len(messages))
                 messages.append((handle, payload))
             else:
                 behind.append(handle)
