@@ -44,7 +44,7 @@ class TestNegotiate:
             pytest.param(
                 ["permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"],
                 f"{OURS}; server_max_window_bits=12",
-                id="the websockets library",
+                id="who saves memory",
             ),
             pytest.param([OURS], OURS, id="who knows what we want"),
             pytest.param(
