@@ -18,12 +18,22 @@ CLOSE_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 by
 class Frame:
     """One message for every viewer of a room: immutable bytes, each form made at first use."""
 
-    __slots__ = ("_deflated", "_sse", "_websocket", "event", "native", "payload", "position")
+    __slots__ = (
+        "_deflated",
+        "_sse",
+        "_websocket",
+        "deflates",
+        "event",
+        "native",
+        "payload",
+        "position",
+    )
 
     def __init__(self, event: bytes, position: str, payload: bytes) -> None:
         self.event = event
         self.position = position
         self.payload = payload
+        self.deflates = True  # False: too few share it for that to pay
         self._websocket: bytes | None = None
         self._deflated: bytes | None = None
         self._sse: bytes | None = None
@@ -40,7 +50,8 @@ class Frame:
     def deflated(self) -> bytes:
         """The bytes for a WebSocket that negotiated RFC 7692: `websocket` where that is as good."""
         if self._deflated is None:
-            self._deflated = compression.deflated_frame(self.payload) or self.websocket
+            deflated = compression.deflated_frame(self.payload) if self.deflates else None
+            self._deflated = deflated or self.websocket
         return self._deflated
 
     @property

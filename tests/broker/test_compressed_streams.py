@@ -22,9 +22,9 @@ ANSWER = (
 )
 
 
-def upgrade(extensions):
+def upgrade(extensions, query):
     return (
-        "GET /live/v/comments/stream HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
+        f"GET /live/v/comments/stream{query} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         f"Sec-WebSocket-Extensions: {extensions}\r\n\r\n"
@@ -60,9 +60,9 @@ async def fixture_compressing(make_site):
 def fixture_dial(open_wire):
     """Offer extensions; returns the wire and the head of the answer."""
 
-    async def dial(site, extensions="permessage-deflate"):
+    async def dial(site, extensions="permessage-deflate", query=""):
         wire = await open_wire(site.port)
-        wire.writer.write(upgrade(extensions))
+        wire.writer.write(upgrade(extensions, query))
         async with asyncio.timeout(10):
             return wire, (await wire.reader.readuntil(b"\r\n\r\n")).decode()
 
@@ -115,6 +115,24 @@ async def test_an_offer_that_is_declined_makes_a_plain_stream(compressing, dial,
     await world.write(CHATTER)
     assert (await wire.message())["comments"][0]["commentText"] == CHATTER
     assert wire.deflated == 0
+
+
+async def test_what_a_resume_brings_is_plain(compressing, dial, world):
+    """Each who comes back may have been cut elsewhere; what is live is shared again."""
+    first, _ = await dial(compressing)
+    position = (await first.message())["position"]
+    await world.write(CHATTER, CHATTER)
+    seen = 0
+    while seen < 2:
+        seen += len((await first.message())["comments"])
+    assert first.deflated > 0
+    second, _ = await dial(compressing, query=f"?position={position}")
+    assert (await second.message())["recovered"]
+    assert len((await second.message())["comments"]) == 2
+    assert second.deflated == 0
+    await world.write(CHATTER)
+    assert len((await second.message())["comments"]) == 1
+    assert second.deflated == 1
 
 
 async def test_aiohttp_reads_and_writes(compressing, world, uplink):
