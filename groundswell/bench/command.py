@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from groundswell.bench import cluster_command, durable_command, machine
+from groundswell.bench import deflate as deflate_scenario
 from groundswell.bench import fanout as fanout_scenario
 from groundswell.bench import ingest as ingest_scenario
 from groundswell.bench.native_tools import ToolFailed
@@ -113,6 +114,16 @@ def fanout(
     except ToolFailed as error:
         raise click.ClickException(str(error)) from error
     publish("fanout", out, about, settings, rows, details)
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1, 1000), default=20, show_default=True)
+@out_option
+def deflate(rounds: int, out: Path) -> None:
+    """Bytes and CPU of one frame, plain and deflated."""
+    about = machine.describe()
+    rows = deflate_scenario.measure(rounds=rounds)
+    publish("deflate", out, about, {"rounds": rounds}, rows, [])
 
 
 for _command in (*cluster_command.COMMANDS, *durable_command.COMMANDS):

@@ -102,16 +102,20 @@ class AsyncioAudience:
         # With enormous frames the ring may have dropped this one; everybody then catches up.
         kept = number >= self._ring.first
         frame = self._ring[number if kept else self._ring.end - 1]
-        websocket, sse = frame.websocket, b""
+        websocket, deflated, sse = frame.websocket, b"", b""
         written = written_bytes = 0
         turn = self._turn[self._next : self._next + SLICE_VIEWERS]
         # The hot loop: a viewer that is where it should be costs one comparison and one write.
         for viewer in turn:
             try:
                 if viewer.cursor == number and kept and not viewer.blocked:
-                    if viewer.is_websocket:
+                    if viewer.is_plain:
                         viewer.write(websocket)
                         written_bytes += len(websocket)
+                    elif viewer.is_websocket:
+                        deflated = deflated or frame.deflated
+                        viewer.write(deflated)
+                        written_bytes += len(deflated)
                     else:
                         sse = sse or frame.sse
                         viewer.write(sse)
@@ -225,12 +229,13 @@ class AsyncioPlane:
         head: bytes = b"",
         leftover: bytes = b"",
         auth_within: float | None = None,
+        deflate: bool = False,
     ) -> None:
         if head:
             transport.write(head)
         handle = self._new_handle()
         now = self.clock.monotonic()
-        viewer = Viewer(self, handle, transport, variant=variant, now=now)
+        viewer = Viewer(self, handle, transport, variant=variant, deflate=deflate, now=now)
         viewer.next_ping = now + self.settings.ping_interval * (0.5 + self._jitter() / 2)
         if auth_within is not None:
             viewer.auth_deadline = now + auth_within

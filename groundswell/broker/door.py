@@ -93,6 +93,7 @@ class Door:
             head=opening.head,
             leftover=leftover,
             auth_within=opening.auth_within,
+            deflate=opening.deflate,
             begin=self._handshake.beginning(video_id, opening, origin),
         )
         return True

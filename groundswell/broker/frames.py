@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from groundswell.broker import compression
 from groundswell.broker.backlog import Entry
 from groundswell.cext import frames as encoder
 from groundswell.contract.events import EventKind
@@ -17,15 +18,26 @@ CLOSE_REASON_BYTES = 123  # RFC 6455 section 5.5: a control frame carries 125 by
 class Frame:
     """One message for every viewer of a room: immutable bytes, each form made at first use."""
 
-    __slots__ = ("_sse", "_websocket", "event", "native", "payload", "position")
+    __slots__ = (
+        "_deflated",
+        "_sse",
+        "_websocket",
+        "deflates",
+        "event",
+        "native",
+        "payload",
+        "position",
+    )
 
     def __init__(self, event: bytes, position: str, payload: bytes) -> None:
         self.event = event
         self.position = position
         self.payload = payload
+        self.deflates = True  # False: too few share it for that to pay
         self._websocket: bytes | None = None
+        self._deflated: bytes | None = None
         self._sse: bytes | None = None
-        self.native: Any = None  # the native plane's form, of both
+        self.native: Any = None  # the native plane's form, of all that were asked for
 
     @property
     def websocket(self) -> bytes:
@@ -33,6 +45,14 @@ class Frame:
         if self._websocket is None:
             self._websocket = encoder.websocket_text(self.payload)
         return self._websocket
+
+    @property
+    def deflated(self) -> bytes:
+        """The bytes for a WebSocket that negotiated RFC 7692: `websocket` where that is as good."""
+        if self._deflated is None:
+            deflated = compression.deflated_frame(self.payload) if self.deflates else None
+            self._deflated = deflated or self.websocket
+        return self._deflated
 
     @property
     def sse(self) -> bytes:
@@ -57,6 +77,10 @@ class PingFrame(Frame):
         return self._websocket
 
     @property
+    def deflated(self) -> bytes:
+        return self.websocket
+
+    @property
     def sse(self) -> bytes:
         return b": ping\n\n"
 
@@ -67,7 +91,7 @@ class CloseFrame(Frame):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(b"closed", "", b"")
         cut = reason.encode()[:CLOSE_REASON_BYTES]
-        self._websocket = encoder.websocket_close(code, cut)
+        self._websocket = self._deflated = encoder.websocket_close(code, cut)
         self._sse = b'event: closed\ndata: {"code":%d,"reason":"%b"}\n\n' % (code, cut)
 
 

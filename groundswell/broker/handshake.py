@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
+from groundswell.broker.compression import negotiate
 from groundswell.broker.plane import Handle, OwnedPlane, Variant
 from groundswell.broker.session import Session, Sessions
 from groundswell.broker.stream_request import StreamRequest
@@ -43,6 +44,7 @@ class Opening:
     claims: Claims | None
     resume: Position | None
     auth_within: float | None  # seconds
+    deflate: bool  # permessage-deflate is negotiated
 
 
 class Handshake:
@@ -86,6 +88,7 @@ class Handshake:
             head=opening.head,
             leftover=leftover,
             auth_within=opening.auth_within,
+            deflate=opening.deflate,
             begin=begin,
         )
         return _TakenOver()
@@ -98,8 +101,11 @@ class Handshake:
             raise Refused("origin_refused")
         token = asked.token()
         claims = None if token is None else self._uplink.authenticate(token, asked.video_id)
+        extension = None
         if asked.wants_websocket:
-            variant, head = Variant.WEBSOCKET, _upgrade_head(asked)
+            if self._settings.compression and asked.extensions is not None:
+                extension = negotiate([asked.extensions])
+            variant, head = Variant.WEBSOCKET, _upgrade_head(asked, extension)
         elif asked.wants_sse:
             if claims is None and self._auth_required:
                 raise Refused("token_missing")
@@ -108,7 +114,7 @@ class Handshake:
             raise Refused("upgrade_required", "or ask for SSE with Accept: text/event-stream")
         waits = claims is None and self._auth_required
         within = self._settings.auth_timeout if waits else None
-        return Opening(variant, head, claims, asked.resume(), within)
+        return Opening(variant, head, claims, asked.resume(), within, extension is not None)
 
     def beginning(
         self, video_id: str, opening: Opening, origin: Origin
@@ -120,7 +126,7 @@ class Handshake:
         return lambda handle: self._sessions.begin(handle, session)
 
 
-def _upgrade_head(asked: StreamRequest) -> bytes:
+def _upgrade_head(asked: StreamRequest, extension: str | None) -> bytes:
     """Return the 101 of RFC 6455 section 4.2.2, after the checks of 4.2.1."""
     if "upgrade" not in (asked.connection or "").lower():
         raise Refused("bad_request", "Connection is not Upgrade")
@@ -141,6 +147,8 @@ def _upgrade_head(asked: StreamRequest) -> bytes:
     accept = base64.b64encode(
         hashlib.sha1(key.encode() + _ACCEPT_GUID, usedforsecurity=False).digest()
     )
+    if extension is not None:
+        chosen += b"Sec-WebSocket-Extensions: %b\r\n" % extension.encode()
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: %b\r\n%b\r\n"

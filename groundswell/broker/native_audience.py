@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from groundswell.broker.native_plane import NativePlane
 
 
-def hub_frame(frame: Frame, *, sse: bool) -> HubFrame:
-    """Return a frame as the hub sends it, made once; with its form for SSE where that is read."""
+def hub_frame(frame: Frame, *, sse: bool, deflate: bool = False) -> HubFrame:
+    """Return a frame as the hub sends it, made once, with the forms that somebody reads.
+
+    One that lacks its deflated form is sent plain, as all that one viewer alone gets.
+    """
     form: HubFrame | None = frame.native
-    if form is None or (sse and not form.has_sse):
-        form = frame.native = HubFrame(frame.websocket, frame.sse if sse else b"")
+    if form is not None:
+        if form.has_sse >= sse and form.has_deflated >= deflate:
+            return form
+        sse, deflate = sse or form.has_sse, deflate or form.has_deflated
+    form = HubFrame(frame.websocket, frame.sse if sse else b"", frame.deflated if deflate else None)
+    frame.native = form
     return form
 
 
@@ -44,7 +51,8 @@ class NativeAudience:
         self._ring = ring
         self._passed = passed
         self._viewers = 0
-        self._has_sse = False  # somebody read server-sent events once: frames have both forms
+        self._has_sse = False  # somebody read server-sent events once: frames have that form
+        self._deflates = False  # likewise, of who negotiated deflate
         self._told: dict[int, int] = {}  # by thread: the end of the ring as it knows it
         self._pass_number = 0
         self._passing: set[int] = set()  # threads whose viewers have not all had their turn
@@ -59,7 +67,8 @@ class NativeAudience:
         thread = self._hub.thread_of(handle)
         if thread < 0:
             return
-        sse = self._hub.is_sse(handle)
+        sse, deflates = self._hub.is_sse(handle), self._hub.deflates(handle)
+        self._deflates |= deflates
         if sse and not self._has_sse:
             self._has_sse = True
             for number in range(self._ring.first, self._ring.end):
@@ -70,7 +79,7 @@ class NativeAudience:
             index=self.index,
             name=self.name,
             cursor=cursor,
-            private=[hub_frame(frame, sse=sse) for frame in private],
+            private=[hub_frame(frame, sse=sse, deflate=deflates) for frame in private],
         )
         self._viewers += 1
         self._plane.left(before)
@@ -132,14 +141,14 @@ class NativeAudience:
             hub.open_room(thread, self.index, name=self.name, start=told)
             self._ping = None
         for number in range(max(told, ring.first), ring.end):
-            form = hub_frame(ring[number], sse=self._has_sse)
+            form = hub_frame(ring[number], sse=self._has_sse, deflate=self._deflates)
             hub.add_frame(thread, self.index, form, number=number, first=ring.first)
         self._told[thread] = ring.end
 
     def _replace(self, number: int, frame: Frame) -> None:
         for thread, told in self._told.items():
             if number < told:
-                form = hub_frame(frame, sse=self._has_sse)
+                form = hub_frame(frame, sse=self._has_sse, deflate=self._deflates)
                 self._hub.swap_frame(thread, self.index, form, number=number)
 
     def _end_pass(self) -> None:

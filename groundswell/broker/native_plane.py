@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 
 import structlog
 
 from groundswell.broker.asyncio_plane import STUCK_SECONDS
+from groundswell.broker.compression import BadMessage, inflated_text
 from groundswell.broker.draining import Drain
 from groundswell.broker.frames import CloseFrame, Frame
 from groundswell.broker.native_audience import NativeAudience, hub_frame
@@ -24,6 +25,7 @@ from groundswell.cext._hub import NEVER, Hub, HubFrame
 from groundswell.contract.clock import Clock
 from groundswell.contract.close_codes import (
     AUTH_TIMEOUT,
+    BY_CODE,
     FLOOD,
     IDLE,
     INVALID_UTF8,
@@ -132,6 +134,7 @@ class NativePlane:
         head: bytes = b"",
         leftover: bytes = b"",
         auth_within: float | None = None,
+        deflate: bool = False,
     ) -> None:
         fd = _take_socket(transport)
         if fd is None:
@@ -143,6 +146,7 @@ class NativePlane:
             head=head,
             leftover=leftover,
             auth_within=auth_within,
+            deflate=deflate,
         )
 
     def adopt_socket(
@@ -154,6 +158,7 @@ class NativePlane:
         head: bytes,
         leftover: bytes,
         auth_within: float | None,
+        deflate: bool,
     ) -> None:
         """Take a connected socket at the end of its handshake; see `OwnedPlane.adopt`.
 
@@ -166,6 +171,7 @@ class NativePlane:
             handle = self.hub.adopt(
                 fd,
                 sse=sse,
+                deflate=deflate,
                 ping_due_ms=now + _ms(ping_within),
                 auth_due_ms=None if auth_within is None else now + _ms(auth_within),
                 head=HubFrame(b"", head) if sse else HubFrame(head),
@@ -258,10 +264,12 @@ class NativePlane:
         """Pass on what the threads report; one failure must not keep the rest from being told."""
         with contextlib.suppress(BlockingIOError):
             os.read(self.hub.fileno(), 8)
-        messages, closed, behind, passed, arrived = self.hub.take()
+        messages, closed, behind, passed, deflated, arrived = self.hub.take()
         events = self._events
         if events is None:
             return
+        if deflated:
+            messages = self._inflated(messages, set(deflated))
         if messages:
             self._guard(events.messages, messages)
         for handle in behind:
@@ -281,6 +289,26 @@ class NativePlane:
                 self._guard(self._arrived, fd, peer, data)
         if self._drain is not None and not self.hub.viewers:
             self._drain.emptied()
+
+    def _inflated(
+        self, messages: Sequence[tuple[Handle, bytes]], deflated: Container[int]
+    ) -> list[tuple[Handle, bytes]]:
+        """Return all as clean text; who sent something else is closed, and not heard further."""
+        texts: list[tuple[Handle, bytes]] = []
+        closing: set[Handle] = set()
+        for index, (handle, payload) in enumerate(messages):
+            if handle in closing:
+                continue
+            text = payload
+            if index in deflated:
+                try:
+                    text = inflated_text(payload, limit=self._settings.message_bytes)
+                except BadMessage as error:
+                    closing.add(handle)
+                    self.close(handle, BY_CODE[error.code])
+                    continue
+            texts.append((handle, text))
+        return texts
 
     def _guard(self, call: Callable[..., None], *args: object) -> None:
         try:

@@ -37,7 +37,7 @@ class PlaneEvents(Protocol):
     """What a plane tells its owner, in batches."""
 
     def messages(self, batch: Sequence[tuple[Handle, bytes]]) -> None:
-        """Complete text messages came, in order; their UTF-8 is checked."""
+        """Complete text messages came, in order; inflated, and their UTF-8 is checked."""
         ...
 
     def closed(self, batch: Sequence[tuple[Handle, int]]) -> None:
@@ -149,12 +149,13 @@ class OwnedPlane(Plane, Protocol):
         head: bytes = b"",
         leftover: bytes = b"",
         auth_within: float | None = None,
+        deflate: bool = False,
     ) -> None:
         """Take a transport over at the end of its handshake; its reading is paused.
 
         `head` is written first. `begin` is told the handle before any message of it comes; it is
         not called where the client has gone. `leftover` was read behind the handshake.
         `auth_within`: seconds until the viewer is closed with `AUTH_TIMEOUT` unless `identify` is
-        called.
+        called. `deflate`: it is a WebSocket that negotiated RFC 7692 as `compression` answers.
         """
         ...

@@ -198,6 +198,10 @@ class Room:
             # the frames came must ask for them again.
             welcome = self._make_welcome(resume, [], recovered=True)
             frames = self._catch_ups[offset] = [welcome, *self._catch_up_frames(offset)]
+            for frame in frames:
+                # Whoever comes back asks from where it was cut: a storm of them would have the
+                # loop deflate the same comments over and over.
+                frame.deflates = False
         return frames
 
     def _catch_up_frames(self, offset: int) -> list[Frame]:

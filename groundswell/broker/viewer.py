@@ -5,11 +5,12 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from groundswell.broker.compression import BadMessage, inflated_text
 from groundswell.broker.frames import CloseFrame, Frame
 from groundswell.broker.plane import Handle, Variant
 from groundswell.broker.ring import Ring
 from groundswell.cext import frames as encoder
-from groundswell.cext.websocket import CLOSE, PING, TEXT, Parser
+from groundswell.cext.websocket import CLOSE, DEFLATED_TEXT, PING, TEXT, Parser
 from groundswell.contract.close_codes import BY_CODE, FLOOD, NORMAL, SLOW, CloseCode
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Viewer(asyncio.Protocol):
         "cursor",
         "expires_s",
         "handle",
+        "is_plain",
         "is_websocket",
         "leave",
         "next_ping",
@@ -53,14 +55,16 @@ class Viewer(asyncio.Protocol):
         transport: asyncio.Transport,
         *,
         variant: Variant,
+        deflate: bool,
         now: float,
     ) -> None:
         self._plane = plane
         self.handle = handle
         self._transport = transport
         self.is_websocket = variant is Variant.WEBSOCKET
+        self.is_plain = self.is_websocket and not deflate
         self.write: Callable[[bytes], None] = transport.write
-        self._parser = Parser(message_bytes=plane.settings.message_bytes)
+        self._parser = Parser(message_bytes=plane.settings.message_bytes, deflate=deflate)
         self._ring: Ring | None = None
         self.cursor = -1  # no frame has this number: a pass leaves the viewer alone
         self.leave: Callable[[Handle], None] | None = None
@@ -151,12 +155,20 @@ class Viewer(asyncio.Protocol):
         parser = self._parser
         messages: list[tuple[Handle, bytes]] = []
         events = parser.feed(data)
+        failed = parser.failed
         if self._floods(len(events)):
             self.close(FLOOD)
             return
         for opcode, payload in events:
             if opcode == TEXT:
                 messages.append((self.handle, payload))
+            elif opcode == DEFLATED_TEXT:
+                try:
+                    text = inflated_text(payload, limit=self._plane.settings.message_bytes)
+                except BadMessage as error:
+                    failed = error.code
+                    break
+                messages.append((self.handle, text))
             elif opcode == PING:
                 self.write(encoder.websocket_pong(payload))
             elif opcode == CLOSE:
@@ -166,8 +178,8 @@ class Viewer(asyncio.Protocol):
         if messages and self._plane.events is not None:
             self._plane.counters.client_messages += len(messages)
             self._plane.events.messages(messages)
-        if parser.failed and self.closing_deadline is None:
-            self.close(BY_CODE[parser.failed])
+        if failed and self.closing_deadline is None:
+            self.close(BY_CODE[failed])
 
     def pause_writing(self) -> None:
         self.blocked = True
@@ -196,7 +208,9 @@ class Viewer(asyncio.Protocol):
     # Within
 
     def _bytes_of(self, frame: Frame) -> bytes:
-        return frame.websocket if self.is_websocket else frame.sse
+        if self.is_plain:
+            return frame.websocket
+        return frame.deflated if self.is_websocket else frame.sse
 
     def _floods(self, events: int) -> bool:
         """Count messages and control frames of this second against the limit."""

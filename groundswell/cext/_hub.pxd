@@ -10,12 +10,20 @@ cdef extern from "hub.h" nogil:
         CAUSES
     int64_t HUB_NEVER
 
+    enum form:
+        WEBSOCKET
+        SSE
+        DEFLATED
+        FORMS
+
+    struct bytes_t "bytes":
+        const uint8_t* data
+        size_t size
+
     struct frame:
         pass
 
-    frame* frame_new(
-        const uint8_t* websocket, size_t websocket_size, const uint8_t* sse, size_t sse_size
-    )
+    frame* frame_new(const bytes_t* forms)
     void frame_keep(frame* frame)
     void frame_drop(frame* frame)
     long hub_live_frames()
@@ -33,7 +41,7 @@ cdef extern from "hub.h" nogil:
 
     struct parser_api:
         size_t size
-        void (*init)(void* parser, uint32_t message_bytes) noexcept nogil
+        void (*init)(void* parser, uint32_t message_bytes, int deflate) noexcept nogil
         parser_status (*next)(
             void* parser, uint8_t** at, uint8_t* end, parsed* event
         ) noexcept nogil

@@ -14,10 +14,17 @@ def live_frames() -> int: ...
 def live_connections() -> int: ...
 
 class HubFrame:
-    """Bytes for WebSockets, and for SSE where some read that. Immutable, shared with threads."""
+    """Bytes for WebSockets, and for SSE where some read that. Immutable, shared with threads.
+
+    `deflated` is for those who negotiated it, perhaps the very same object as `websocket`; without
+    it they are sent that.
+    """
 
     has_sse: bool
-    def __init__(self, websocket: bytes, sse: bytes = b"") -> None: ...
+    has_deflated: bool
+    def __init__(
+        self, websocket: bytes, sse: bytes = b"", deflated: bytes | None = None
+    ) -> None: ...
 
 class Hub:
     threads: int
@@ -61,6 +68,7 @@ class Hub:
         fd: int,
         *,
         sse: bool,
+        deflate: bool = False,
         ping_due_ms: int,
         auth_due_ms: int | None,
         head: HubFrame,
@@ -69,8 +77,8 @@ class Hub:
         """Take a connected socket, which is the hub's from now on; return its handle.
 
         `head` is sent with what follows: a room's frames, or `flush`. `leftover` came from the
-        client already. Raises `RuntimeError` if the hub does not run, `MemoryError`; the socket
-        is then not taken.
+        client already. `deflate`: it is a WebSocket that negotiated RFC 7692. Raises
+        `RuntimeError` if the hub does not run, `MemoryError`; the socket is then not taken.
         """
 
     def flush(self, handle: int) -> None:
@@ -78,6 +86,7 @@ class Hub:
 
     def thread_of(self, handle: int) -> int: ...
     def is_sse(self, handle: int) -> bool: ...
+    def deflates(self, handle: int) -> bool: ...
     def handles(self) -> list[int]: ...
     def join(
         self, handle: int, *, index: int, name: int, cursor: int, private: Iterable[HubFrame]
@@ -107,13 +116,15 @@ class Hub:
         list[tuple[int, int, int, bool]],
         list[int],
         list[tuple[int, int, int, float]],
+        list[int],
         list[tuple[int, str, bytes]],
     ]:
         """Return what happened since the last call, each in its order.
 
         Messages (handle, text); closed connections (handle, code, name of its room, whether SSE);
         handles that fell off their ring; passes (thread, name of the room, number, seconds);
-        accepted connections, the caller's from now on (fd, address, first bytes).
+        which of the messages, by index, are deflated: their text is not checked; accepted
+        connections, the caller's from now on (fd, address, first bytes).
         """
 
     def counters(self) -> dict[str, int]:

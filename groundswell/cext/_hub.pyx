@@ -14,27 +14,11 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from groundswell.cext._hub_events cimport read_events
-from groundswell.cext._hub_parser cimport (
-    parser_clear,
-    parser_failed,
-    parser_idle,
-    parser_init,
-    parser_next,
-)
+from groundswell.cext._hub_parser cimport set_parser
 from groundswell.cext._hub_seats cimport (
-    CLOSING,
-    TAKEN,
-    Seat,
-    Seats,
-    find_seat,
-    handle_of,
-    leave_seat,
-    slot_of,
-    take_seat,
-    thread_of,
-    generation_of,
+    CLOSING, TAKEN, Seat, Seats, find_seat, generation_of, handle_of, leave_seat, slot_of,
+    take_seat, thread_of,
 )
-from groundswell.cext._parser cimport WsParser
 
 import os
 
@@ -57,20 +41,28 @@ cdef class HubFrame:
 
     cdef frame* _frame
     cdef readonly bint has_sse
+    cdef readonly bint has_deflated
 
-    def __cinit__(self, bytes websocket not None, bytes sse not None=b""):
-        self._frame = frame_new(
-            <const uint8_t*> PyBytes_AS_STRING(websocket),
-            PyBytes_GET_SIZE(websocket),
-            <const uint8_t*> PyBytes_AS_STRING(sse),
-            PyBytes_GET_SIZE(sse),
-        )
+    def __cinit__(self, bytes websocket not None, bytes sse not None=b"", bytes deflated=None):
+        cdef bytes_t forms[<int> FORMS]
+        self.has_sse = len(sse) > 0
+        self.has_deflated = deflated is not None
+        # One that would not be smaller is the same bytes: the hub needs them once.
+        if deflated is None or deflated is websocket:
+            deflated = b""
+        forms[<int> WEBSOCKET] = _bytes_of(websocket)
+        forms[<int> SSE] = _bytes_of(sse)
+        forms[<int> DEFLATED] = _bytes_of(deflated)
+        self._frame = frame_new(forms)
         if self._frame == NULL:
             raise MemoryError
-        self.has_sse = PyBytes_GET_SIZE(sse) > 0
 
     def __dealloc__(self):
         frame_drop(self._frame)
+
+
+cdef inline bytes_t _bytes_of(bytes data) noexcept:
+    return bytes_t(<const uint8_t*> PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
 
 @cython.final
@@ -117,12 +109,7 @@ cdef class Hub:
         for cause, (code, words) in enumerate(closes):
             config.codes[<int> cause] = code
             config.closes[<int> cause] = words._frame
-        config.parser.size = sizeof(WsParser)
-        config.parser.init = parser_init
-        config.parser.next = parser_next
-        config.parser.idle = parser_idle
-        config.parser.failed = parser_failed
-        config.parser.clear = parser_clear
+        set_parser(&config.parser)
         self._seats = <Seats*> PyMem_Malloc(self.threads * sizeof(Seats))
         if self._seats == NULL:
             raise MemoryError
@@ -171,10 +158,12 @@ cdef class Hub:
         self._push_room(0, COMMAND_UNLISTEN, 0, 0, 0, None)
 
     def adopt(
-        self, int fd, *, bint sse, int64_t ping_due_ms, auth_due_ms, HubFrame head not None,
+        self, int fd, *, bint sse, bint deflate=False, int64_t ping_due_ms, auth_due_ms,
+        HubFrame head not None,
         bytes leftover not None,
     ):
         """Take over a socket; return its handle. See the stub."""
+        cdef uint8_t form = <uint8_t> (SSE if sse else DEFLATED if deflate else WEBSOCKET)
         cdef uint32_t thread = self._next_thread
         cdef command commands[3]
         cdef size_t i, count = 1
@@ -183,12 +172,12 @@ cdef class Hub:
             raise RuntimeError("the hub does not run")
         if leftover:
             read = HubFrame(leftover)  # of its own: the hub unmasks these bytes in place
-        cdef uint32_t slot = take_seat(&self._seats[thread], sse)
+        cdef uint32_t slot = take_seat(&self._seats[thread], form)
         memset(commands, 0, sizeof(commands))
         commands[0].kind = COMMAND_ADOPT
         commands[0].a = fd
         commands[0].b = ping_due_ms
-        commands[0].room = sse
+        commands[0].room = form
         commands[0].frame = head._frame
         if auth_due_ms is not None:
             commands[count].kind = COMMAND_AUTH_DUE
@@ -222,7 +211,12 @@ cdef class Hub:
     def is_sse(self, uint64_t handle):
         """Tell how a known connection reads."""
         cdef Seat* seat = find_seat(self._seats, self.threads, handle)
-        return seat != NULL and seat.sse
+        return seat != NULL and seat.form == SSE
+
+    def deflates(self, uint64_t handle):
+        """Tell whether a known connection negotiated deflate."""
+        cdef Seat* seat = find_seat(self._seats, self.threads, handle)
+        return seat != NULL and seat.form == DEFLATED
 
     def handles(self):
         """Return all connections that are not closing."""
@@ -323,8 +317,8 @@ cdef class Hub:
     # Events
 
     def take(self):
-        """Return messages, closed, behind, passed and arrived of all threads. See the stub."""
-        cdef list messages = [], closed = [], behind = [], passed = [], arrived = []
+        """Return messages, closed, behind, passed, deflated and arrived. See the stub."""
+        cdef list messages = [], closed = [], behind = [], passed = [], deflated = [], arrived = []
         cdef uint32_t thread
         cdef size_t size = 0
         cdef uint8_t* data
@@ -333,12 +327,12 @@ cdef class Hub:
             try:
                 read_events(
                     &self._seats[thread], thread, data, size, messages, closed, behind, passed,
-                    arrived,
+                    deflated, arrived,
                 )
             finally:
                 free(data)
         self.viewers -= len(closed)
-        return messages, closed, behind, passed, arrived
+        return messages, closed, behind, passed, deflated, arrived
 
     def counters(self):
         """Return the counters of all threads. See the stub."""

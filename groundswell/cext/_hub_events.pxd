@@ -10,6 +10,7 @@ from groundswell.cext._hub cimport (
     EVENT_CLOSED,
     EVENT_MESSAGE,
     EVENT_PASSED,
+    SSE,
     event,
 )
 from groundswell.cext._hub_seats cimport TAKEN, Seat, Seats, handle_of, leave_seat
@@ -17,7 +18,7 @@ from groundswell.cext._hub_seats cimport TAKEN, Seat, Seats, handle_of, leave_se
 
 cdef inline int read_events(
     Seats* seats, uint32_t thread, const uint8_t* data, size_t size, list messages, list closed,
-    list behind, list passed, list arrived,
+    list behind, list passed, list deflated, list arrived,
 ) except -1:
     """Sort the events of one thread into these lists; slots of closed connections are vacant."""
     cdef const event* record
@@ -42,11 +43,13 @@ cdef inline int read_events(
         seat = &seats.rows[record.slot]
         handle = handle_of(thread, record.slot, record.generation)
         if record.kind == EVENT_CLOSED:
-            closed.append((handle, record.value, seat.room, seat.sse))
+            closed.append((handle, record.value, seat.room, seat.form == SSE))
             leave_seat(seats, record.slot)
         elif seat.state != TAKEN:
             continue  # who is closing is not listened to
         elif record.kind == EVENT_MESSAGE:
+            if record.value:
+                deflated.append(len(messages))
             messages.append((handle, PyBytes_FromStringAndSize(payload, record.size)))
         else:
             behind.append(handle)

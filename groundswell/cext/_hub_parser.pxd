@@ -7,6 +7,7 @@ from groundswell.cext._hub cimport (
     PARSER_FAILED,
     PARSER_MORE,
     parsed,
+    parser_api,
     parser_status,
 )
 from groundswell.cext._parser cimport (
@@ -27,8 +28,8 @@ cdef enum:
     MAX_FRAGMENTS = 1024
 
 
-cdef inline void parser_init(void* parser, uint32_t message_bytes) noexcept nogil:
-    ws_init(<WsParser*> parser, message_bytes, MAX_FRAGMENTS, False)
+cdef inline void parser_init(void* parser, uint32_t message_bytes, int deflate) noexcept nogil:
+    ws_init(<WsParser*> parser, message_bytes, MAX_FRAGMENTS, False, deflate)
 
 
 cdef inline parser_status parser_next(
@@ -60,3 +61,12 @@ cdef inline int parser_failed(const void* parser) noexcept nogil:
 
 cdef inline void parser_clear(void* parser) noexcept nogil:
     ws_clear(<WsParser*> parser)
+
+
+cdef inline void set_parser(parser_api* api) noexcept:
+    api.size = sizeof(WsParser)
+    api.init = parser_init
+    api.next = parser_next
+    api.idle = parser_idle
+    api.failed = parser_failed
+    api.clear = parser_clear

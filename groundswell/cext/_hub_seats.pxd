@@ -26,7 +26,7 @@ cdef struct Seat:
     uint32_t generation
     uint32_t room  # name of the room it is in, 0: none
     uint8_t state
-    bint sse
+    uint8_t form  # `enum form` of hub.h
 
 
 cdef struct Seats:
@@ -64,7 +64,7 @@ cdef inline Seat* find_seat(Seats* seats, uint32_t threads, uint64_t handle) noe
     return seat
 
 
-cdef inline int take_seat(Seats* seats, bint sse) except -1:
+cdef inline int take_seat(Seats* seats, uint8_t form) except -1:
     """Return a slot under a new generation."""
     cdef uint32_t slot
     if seats.vacant_count:
@@ -80,7 +80,7 @@ cdef inline int take_seat(Seats* seats, bint sse) except -1:
     seat.generation = seat.generation % GENERATION_MAX + 1
     seat.room = 0
     seat.state = TAKEN
-    seat.sse = sse
+    seat.form = form
     return slot
 
 

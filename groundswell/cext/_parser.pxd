@@ -29,7 +29,7 @@ cdef struct WsInput:
 
 
 cdef struct WsEvent:
-    int opcode  # TEXT, BINARY, CLOSE, PING or PONG
+    int opcode  # TEXT, BINARY, CLOSE, PING or PONG; of a deflated message with RSV1
     const uint8_t* payload  # borrowed: until the next call on this parser, and while the input lives
     size_t size
 
@@ -44,19 +44,20 @@ cdef struct WsParser:
     uint32_t frame_left  # payload bytes of the frame that have not come
     uint16_t failed  # close code, 0 while all is well
     uint8_t control_size  # bytes held of the control frame
-    uint8_t message_opcode  # 0 between messages
+    uint8_t message_opcode  # with RSV1 if it is deflated; 0 between messages
     uint8_t stage  # WsStage
     uint8_t phase  # octet of the masking key that is next
     uint8_t head[14]
     uint8_t head_size
     uint8_t head_need  # octets of the head up to the end of this stage
     bint binary  # whether binary messages are taken
+    bint deflate  # whether deflated ones are
     bint closed  # a close frame came
     Utf8 utf8
 
 
 cdef void ws_init(
-    WsParser* parser, uint32_t message_bytes, uint32_t max_fragments, bint binary
+    WsParser* parser, uint32_t message_bytes, uint32_t max_fragments, bint binary, bint deflate
 ) noexcept nogil
 cdef void ws_clear(WsParser* parser) noexcept nogil
 cdef WsStatus ws_next(WsParser* parser, WsInput* data, WsEvent* event) noexcept nogil

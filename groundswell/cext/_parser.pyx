@@ -23,13 +23,14 @@ cdef enum:
 
 
 cdef void ws_init(
-    WsParser* parser, uint32_t message_bytes, uint32_t max_fragments, bint binary
+    WsParser* parser, uint32_t message_bytes, uint32_t max_fragments, bint binary, bint deflate
 ) noexcept nogil:
     """Make a parser. The limits are at least 1 and at most LIMIT_MAX. Allocates nothing."""
     memset(parser, 0, sizeof(WsParser))
     parser.message_bytes = message_bytes
     parser.max_fragments = max_fragments
     parser.binary = binary
+    parser.deflate = deflate
     _start_frame(parser)
 
 
@@ -131,8 +132,12 @@ cdef int _read_head(WsParser* parser) noexcept nogil:
 cdef int _check_start(WsParser* parser) noexcept nogil:
     cdef uint8_t first = parser.head[0], second = parser.head[1]
     cdef uint8_t opcode = first & rfc6455.OPCODE, length = second & rfc6455.LENGTH
-    # Section 5.2: no extension was negotiated; reserved opcodes. Section 5.1: clients mask.
-    if first & rfc6455.RSV or not rfc6455.is_opcode(opcode) or not second & rfc6455.MASKED:
+    cdef uint8_t rsv = first & rfc6455.RSV
+    # RFC 7692 section 6.1: where deflate was negotiated a message's first frame may have RSV1.
+    if parser.deflate and (opcode == rfc6455.TEXT or opcode == rfc6455.BINARY):
+        rsv &= ~rfc6455.RSV1
+    # Section 5.2: no other extension was negotiated; reserved opcodes. Section 5.1: clients mask.
+    if rsv or not rfc6455.is_opcode(opcode) or not second & rfc6455.MASKED:
         return rfc6455.PROTOCOL_ERROR
     if opcode & rfc6455.CONTROL:
         # Section 5.5: not fragmented, at most 125 bytes. Section 5.5.1: no half a close code.
@@ -173,7 +178,7 @@ cdef int _expect(WsParser* parser, uint64_t length) noexcept nogil:
             return rfc6455.TOO_BIG
         if opcode != rfc6455.CONTINUATION:
             # No reset of `utf8`: text that ends within a character has failed.
-            parser.message_opcode = opcode
+            parser.message_opcode = parser.head[0] & (rfc6455.RSV1 | rfc6455.OPCODE)
         parser.fragments += 1
     parser.frame_left = <uint32_t> length
     parser.stage = WS_MASK
@@ -195,6 +200,7 @@ cdef WsStatus _read_payload(WsParser* parser, WsInput* data, WsEvent* event) noe
     parser.phase = (parser.phase + size) & 3
     parser.frame_left -= <uint32_t> size
     # Section 8.1: text that is not UTF-8 fails the connection; here with its first wrong byte.
+    # Deflated text is checked by who inflates it.
     if not control and parser.message_opcode == rfc6455.TEXT:
         if not utf8_feed(&parser.utf8, chunk, size):
             return _fail(parser, rfc6455.INVALID_DATA)

@@ -32,11 +32,11 @@ cdef class Parser:
 
     cdef WsParser _parser
 
-    def __cinit__(self, *, message_bytes, max_fragments=1024, binary=False):
+    def __cinit__(self, *, message_bytes, max_fragments=1024, binary=False, deflate=False):
         for name, limit in (("message_bytes", message_bytes), ("max_fragments", max_fragments)):
             if not 1 <= limit <= rfc6455.LIMIT_MAX:
                 raise ValueError(f"{name} is {limit}, must be 1 to {rfc6455.LIMIT_MAX}")
-        ws_init(&self._parser, message_bytes, max_fragments, binary)
+        ws_init(&self._parser, message_bytes, max_fragments, binary, deflate)
 
     def __dealloc__(self):
         ws_clear(&self._parser)

@@ -39,6 +39,8 @@ class Parser:
         message_bytes: largest message, over all its fragments; 1 to 2^31 - 1.
         max_fragments: most frames of one message; 1 to 2^31 - 1.
         binary: take binary messages too; without it one is answered with 1003.
+        deflate: take deflated messages too (RFC 7692 was negotiated); they come out as they are,
+            with `rfc6455.RSV1` in their opcode, and their text is not checked.
 
     Raises:
         ValueError: a limit is out of bounds.
@@ -48,6 +50,7 @@ class Parser:
         "_binary",
         "_closed",
         "_control",
+        "_deflate",
         "_failed",
         "_fragments",
         "_frame_left",
@@ -63,7 +66,12 @@ class Parser:
     )
 
     def __init__(
-        self, *, message_bytes: int, max_fragments: int = 1024, binary: bool = False
+        self,
+        *,
+        message_bytes: int,
+        max_fragments: int = 1024,
+        binary: bool = False,
+        deflate: bool = False,
     ) -> None:
         for name, limit in (("message_bytes", message_bytes), ("max_fragments", max_fragments)):
             if not 1 <= limit <= rfc6455.LIMIT_MAX:
@@ -71,10 +79,11 @@ class Parser:
         self._message_bytes = message_bytes
         self._max_fragments = max_fragments
         self._binary = binary
+        self._deflate = deflate
         self._failed = 0
         self._closed = False
         self._message = bytearray()
-        self._message_opcode = 0  # 0 between messages
+        self._message_opcode = 0  # with RSV1 if it is deflated; 0 between messages
         self._fragments = 0
         self._utf8: codecs.IncrementalDecoder | None = None  # of the text message under way
         self._control = bytearray()
@@ -97,10 +106,10 @@ class Parser:
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Take the next bytes from the client; return the events that they complete.
 
-        An event is `(opcode, payload)`: a whole TEXT (or BINARY) message, PING, PONG, or CLOSE
-        with its raw payload (empty, or a valid code and a UTF-8 reason). Look at `failed` after
-        each call: events before the error are still returned. After an error and after CLOSE,
-        input is ignored.
+        An event is `(opcode, payload)`: a whole TEXT (or BINARY, or deflated) message, PING, PONG,
+        or CLOSE with its raw payload (empty, or a valid code and a UTF-8 reason). Look at `failed`
+        after each call: events before the error are still returned. After an error and after
+        CLOSE, input is ignored.
         """
         events: list[tuple[int, bytes]] = []
         try:
@@ -159,8 +168,13 @@ class Parser:
     def _check_start(self, first: int, second: int) -> None:
         opcode = first & rfc6455.OPCODE
         length = second & rfc6455.LENGTH
-        # Section 5.2: no extension was negotiated; reserved opcodes. Section 5.1: clients mask.
-        if first & rfc6455.RSV or opcode not in rfc6455.OPCODES or not second & rfc6455.MASKED:
+        rsv = first & rfc6455.RSV
+        # RFC 7692 section 6.1: where deflate was negotiated a message's first frame may have RSV1.
+        if self._deflate and opcode in (rfc6455.TEXT, rfc6455.BINARY):
+            rsv &= ~rfc6455.RSV1
+        # Section 5.2: no other extension was negotiated; reserved opcodes. Section 5.1: clients
+        # mask.
+        if rsv or opcode not in rfc6455.OPCODES or not second & rfc6455.MASKED:
             raise _Failure(rfc6455.PROTOCOL_ERROR)
         if opcode & rfc6455.CONTROL:
             # Section 5.5: not fragmented, at most 125 bytes. Section 5.5.1: no half a close code.
@@ -184,8 +198,10 @@ class Parser:
             if len(self._message) + length > self._message_bytes:
                 raise _Failure(rfc6455.TOO_BIG)
             if opcode != rfc6455.CONTINUATION:
-                self._message_opcode = opcode
-                self._utf8 = _Utf8Decoder() if opcode == rfc6455.TEXT else None
+                self._message_opcode = self._head[0] & (rfc6455.RSV1 | rfc6455.OPCODE)
+                # Deflated text is checked by who inflates it.
+                plain = self._message_opcode == rfc6455.TEXT
+                self._utf8 = _Utf8Decoder() if plain else None
             self._fragments += 1
         self._frame_left = length
         self._stage = _Stage.MASK

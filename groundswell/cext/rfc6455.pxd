@@ -10,6 +10,7 @@ cdef enum:
 
     FIN = 0x80
     RSV = 0x70
+    RSV1 = 0x40
     OPCODE = 0x0F
     CONTROL = 0x08
     MASKED = 0x80

@@ -14,6 +14,7 @@ OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 # RFC 6455 section 5.2: the first two octets of a frame.
 FIN: Final = 0x80
 RSV: Final = 0x70
+RSV1: Final = 0x40  # RFC 7692 section 6: the message is deflated
 OPCODE: Final = 0x0F
 CONTROL: Final = 0x08
 MASKED: Final = 0x80
@@ -28,6 +29,8 @@ PROTOCOL_ERROR: Final = 1002
 UNSUPPORTED_DATA: Final = 1003
 INVALID_DATA: Final = 1007
 TOO_BIG: Final = 1009
+
+DEFLATED_TEXT: Final = RSV1 | TEXT  # what a parser calls a text message that must be inflated
 
 LIMIT_MAX: Final = 2**31 - 1  # bytes and fragments are 32-bit numbers in the native parser
 

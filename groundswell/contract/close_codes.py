@@ -24,7 +24,10 @@ class CloseCode:
 
 NORMAL = CloseCode(1000, "normal", "bye", "The client closed; the server answers in kind.")
 PROTOCOL_ERROR = CloseCode(
-    1002, "protocol_error", "protocol error", "A frame breaks RFC 6455. A bug in the client."
+    1002,
+    "protocol_error",
+    "protocol error",
+    "A frame breaks RFC 6455, or a message RFC 7692. A bug in the client.",
 )
 UNSUPPORTED_DATA = CloseCode(
     1003, "unsupported_data", "text messages only", "A binary message came. A bug in the client."
@@ -33,7 +36,10 @@ INVALID_UTF8 = CloseCode(
     1007, "invalid_utf8", "text is not valid UTF-8", "A text message is not UTF-8."
 )
 TOO_BIG = CloseCode(
-    1009, "message_too_big", "message over the limit", "A message is over `stream.message_bytes`."
+    1009,
+    "message_too_big",
+    "message over the limit",
+    "A message is over `stream.message_bytes`, as it came or inflated.",
 )
 DRAIN = CloseCode(
     4000,

@@ -243,6 +243,11 @@ class StreamSettings:
     message_bytes: int = opt(
         16 * KIB, unit="bytes", at_least=1 * KIB, at_most=1 * MIB, help="Largest client message."
     )
+    compression: bool = opt(
+        default=False,
+        help="Deflate what a room sends to the WebSockets that offer permessage-deflate, once for "
+        "all of them; they may deflate theirs.",
+    )
     ping_interval: float = opt(
         25.0, unit="seconds", at_least=0.1, help="Time between two pings of a viewer."
     )

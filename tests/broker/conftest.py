@@ -14,6 +14,8 @@ from groundswell.contract.settings import RoomSettings, ServerSettings, Settings
 from groundswell.log.sqlite_log import SqliteLog
 from groundswell.persist.sqlite_store import SqliteStore
 from tests.broker.harness.author import Author, FakeClock
+from tests.broker.harness.hall import Hall
+from tests.broker.harness.planes import PLANES
 from tests.broker.harness.site import FakeUplink, Site
 from tests.broker.harness.stage import Stage
 from tests.broker.harness.wire import DEADLINE_SECONDS, Events, Wire
@@ -140,3 +142,34 @@ async def fixture_make_site(
 async def fixture_site(make_site: Callable[..., Awaitable[Site]]) -> Site:
     """A broker that anybody may watch."""
     return await make_site()
+
+
+@pytest.fixture(name="make_hall", params=PLANES)
+async def fixture_make_hall(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    events: Events,
+    clock: FakeClock,
+    open_wire: Callable[..., Awaitable[Wire]],
+) -> AsyncIterator[Callable[..., Awaitable[Hall]]]:
+    """Start a plane of each kind with these stream settings."""
+    halls: list[Hall] = []
+
+    async def make(**settings: Any) -> Hall:
+        plane = PLANES[request.param](
+            monkeypatch, settings=StreamSettings(**settings), clock=clock, jitter=lambda: 0.5
+        )
+        hall = Hall(plane, events, clock, open_wire)
+        await hall.start()
+        halls.append(hall)
+        return hall
+
+    yield make
+    for hall in halls:
+        await hall.stop()
+
+
+@pytest.fixture(name="hall")
+async def fixture_hall(make_hall: Callable[..., Awaitable[Hall]]) -> Hall:
+    """A plane with the usual settings."""
+    return await make_hall()

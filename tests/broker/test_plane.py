@@ -1,61 +1,17 @@
-"""What every plane must do, over real sockets. A new plane joins by one line in `PLANES`."""
+"""What every plane must do, over real sockets. One joins by a line in `harness/planes.py`."""
 
 import asyncio
 import time
-from dataclasses import replace
 
 import pytest
 
-from groundswell.broker import asyncio_plane
-from groundswell.broker.asyncio_plane import AsyncioPlane
 from groundswell.broker.backlog import Entry
 from groundswell.broker.frames import UpdateFrame
 from groundswell.broker.plane import PLACES, Variant
 from groundswell.broker.ring import Ring
 from groundswell.contract.close_codes import BY_CODE, NORMAL, SLOW, UNAVAILABLE
 from groundswell.contract.events import EventKind
-from groundswell.contract.settings import StreamSettings
-from tests.broker.harness.hall import Hall, private
-
-
-def make_asyncio_plane(monkeypatch, **arguments):
-    monkeypatch.setattr(asyncio_plane, "SWEEP_SECONDS", 0.005)
-    return AsyncioPlane(**arguments)
-
-
-def make_native_plane(monkeypatch, *, settings, **arguments):
-    native_plane = pytest.importorskip("groundswell.broker.native_plane", reason="not built here")
-    monkeypatch.setattr(native_plane, "TICK_SECONDS", 0.005)
-    # Two threads, whatever the machine has: viewers of one room are then on both.
-    return native_plane.NativePlane(settings=replace(settings, hub_threads=2), **arguments)
-
-
-PLANES = {"asyncio": make_asyncio_plane, "native": make_native_plane}
-
-
-@pytest.fixture(name="make_hall", params=PLANES)
-async def fixture_make_hall(request, monkeypatch, events, clock, open_wire):
-    """Start a plane of each kind with these stream settings."""
-    halls = []
-
-    async def make(**settings):
-        plane = PLANES[request.param](
-            monkeypatch, settings=StreamSettings(**settings), clock=clock, jitter=lambda: 0.5
-        )
-        hall = Hall(plane, events, clock, open_wire)
-        await hall.start()
-        halls.append(hall)
-        return hall
-
-    yield make
-    for hall in halls:
-        await hall.stop()
-
-
-@pytest.fixture(name="hall")
-async def fixture_hall(make_hall):
-    """A plane with the usual settings."""
-    return await make_hall()
+from tests.broker.harness.hall import private
 
 
 async def test_a_viewer_gets_its_own_frames_first_and_then_the_ring(hall):

@@ -5,11 +5,13 @@ from types import ModuleType
 
 import pytest
 
-from groundswell.cext.websocket import BINARY, CLOSE, PING, PONG, TEXT
+from groundswell.cext.websocket import BINARY, CLOSE, DEFLATED_TEXT, PING, PONG, TEXT
 
 CONTINUATION = 0
 MASK = bytes.fromhex("37fa213d")
 HELLO = bytes.fromhex("818537fa213d7f9f4d5158")  # RFC 6455 section 5.7: masked "Hello"
+DEFLATED_HELLO = bytes.fromhex("f248cdc9c90700")  # RFC 7692 section 7.2.3.1
+RSV1 = 4
 
 
 def frame(
@@ -32,12 +34,17 @@ def wide_length(size: int) -> bytes:
 
 
 def outcome(
-    websocket: ModuleType, stream: bytes, *, binary: bool = False, limit: int = 1000
+    websocket: ModuleType,
+    stream: bytes,
+    *,
+    binary: bool = False,
+    deflate: bool = False,
+    limit: int = 1000,
 ) -> tuple[list[tuple[int, bytes]], int]:
     """Feed a fresh parser at once and byte by byte: events and code must be the same."""
-    whole = websocket.Parser(message_bytes=limit, binary=binary)
+    whole = websocket.Parser(message_bytes=limit, binary=binary, deflate=deflate)
     events = whole.feed(stream)
-    dribbled = websocket.Parser(message_bytes=limit, binary=binary)
+    dribbled = websocket.Parser(message_bytes=limit, binary=binary, deflate=deflate)
     pieces = [event for octet in stream for event in dribbled.feed(bytes((octet,)))]
     assert (pieces, dribbled.failed) == (events, whole.failed)
     return events, whole.failed
@@ -143,6 +150,65 @@ class TestProtocolErrors:
                 assert parser.failed == 1002
         expected = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
         assert taken == expected
+
+
+class TestDeflatedMessages:
+    """Of a connection that negotiated RFC 7692; others fail with `rsv1` above."""
+
+    def test_come_out_as_they_are_with_their_mark(self, websocket: ModuleType) -> None:
+        """RFC 7692 section 7.2.3.1; plain messages may stand between them."""
+        deflated = frame(TEXT, DEFLATED_HELLO, rsv=RSV1)
+        expected = [(DEFLATED_TEXT, DEFLATED_HELLO), (TEXT, b"Hello")] * 2
+        assert outcome(websocket, (deflated + HELLO) * 2, deflate=True) == (expected, 0)
+
+    def test_may_be_fragmented_with_the_mark_on_the_first(self, websocket: ModuleType) -> None:
+        """RFC 7692 section 7.2.3.1, its second example; control frames between are plain."""
+        stream = (
+            frame(TEXT, DEFLATED_HELLO[:3], rsv=RSV1, fin=False)
+            + frame(PING)
+            + frame(CONTINUATION, DEFLATED_HELLO[3:])
+            + HELLO
+        )
+        expected = [(PING, b""), (DEFLATED_TEXT, DEFLATED_HELLO), (TEXT, b"Hello")]
+        assert outcome(websocket, stream, deflate=True) == (expected, 0)
+
+    def test_are_no_text_before_they_are_inflated(self, websocket: ModuleType) -> None:
+        """Their bytes are rarely UTF-8; plain text is still held to it."""
+        stream = frame(TEXT, b"\xff\xc0", rsv=RSV1)
+        assert outcome(websocket, stream, deflate=True) == ([(DEFLATED_TEXT, b"\xff\xc0")], 0)
+        stream += frame(TEXT, b"\xff")
+        assert outcome(websocket, stream, deflate=True) == ([(DEFLATED_TEXT, b"\xff\xc0")], 1007)
+
+    def test_are_held_to_the_limit_as_they_come(self, websocket: ModuleType) -> None:
+        """What may be deflated is not more than what may be plain."""
+        over = frame(TEXT, b"x" * 101, rsv=RSV1)
+        assert outcome(websocket, over, deflate=True, limit=100) == ([], 1009)
+
+    def test_are_binary_where_that_is_taken(self, websocket: ModuleType) -> None:
+        """The mark says nothing about the kind."""
+        stream = frame(BINARY, b"x", rsv=RSV1)
+        assert outcome(websocket, stream, deflate=True) == ([], 1003)
+        marked = BINARY | RSV1 << 4
+        assert outcome(websocket, stream, deflate=True, binary=True) == ([(marked, b"x")], 0)
+
+    @pytest.mark.parametrize(
+        "stream",
+        [
+            pytest.param(frame(PING, rsv=RSV1), id="ping"),
+            pytest.param(frame(CLOSE, rsv=RSV1), id="close"),
+            pytest.param(frame(CONTINUATION, rsv=RSV1), id="stray continuation"),
+            pytest.param(
+                frame(TEXT, rsv=RSV1, fin=False) + frame(CONTINUATION, rsv=RSV1),
+                id="continuation",
+            ),
+            pytest.param(frame(TEXT, rsv=RSV1 | 2), id="rsv2, too"),
+            pytest.param(frame(TEXT, rsv=RSV1 | 1), id="rsv3, too"),
+            pytest.param(frame(3, rsv=RSV1), id="reserved opcode"),
+        ],
+    )
+    def test_have_their_mark_nowhere_else(self, websocket: ModuleType, stream: bytes) -> None:
+        """RFC 7692 section 6.1: not on control frames and not on later fragments."""
+        assert outcome(websocket, HELLO + stream, deflate=True) == ([(TEXT, b"Hello")], 1002)
 
 
 class TestInvalidText:

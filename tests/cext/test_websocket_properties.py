@@ -21,6 +21,7 @@ Events = list[tuple[int, bytes]]
 Frame = tuple[int, bytes]  # FIN and opcode in one octet as on the wire, payload
 Encode = Callable[[int, bytes], bytes]
 FIN = 0x80
+RSV1 = 0x40
 
 
 def encode(first: int, payload: bytes, mask: bytes = b"\x9f\x01\xe7\x42") -> bytes:
@@ -79,7 +80,7 @@ FRAGMENTS = st.one_of(  # of streams: mostly near to valid, so that every rule i
         encode,
         st.builds(
             int.__or__,
-            st.sampled_from((0, FIN)),
+            st.sampled_from((0, FIN, FIN, RSV1, FIN | RSV1)),
             st.sampled_from((0, 0, TEXT, TEXT, BINARY, CLOSE, PING, PONG, 3)),
         ),
         st.one_of(st.text(max_size=90).map(str.encode), st.binary(max_size=130)),
@@ -116,21 +117,29 @@ class TestValidStreams:
 
 
 class TestAnyStream:
-    @given(stream=STREAMS, cuts=CUTS)
+    @given(stream=STREAMS, cuts=CUTS, deflate=st.booleans())
     def test_is_accepted_or_fails_with_a_documented_code(
-        self, websocket: ModuleType, stream: bytes, cuts: list[int]
+        self, websocket: ModuleType, stream: bytes, cuts: list[int], *, deflate: bool
     ) -> None:
         """Nothing else is raised, nothing over the limits is held or handed out."""
-        parser = websocket.Parser(message_bytes=LIMIT)
+        texts = (TEXT, TEXT | RSV1) if deflate else (TEXT,)
+        parser = websocket.Parser(message_bytes=LIMIT, deflate=deflate)
         for piece in pieces(stream, cuts):
             for opcode, payload in parser.feed(piece):
-                assert opcode in (TEXT, CLOSE, PING, PONG)
-                assert len(payload) <= (LIMIT if opcode == TEXT else 125)
+                assert opcode in (*texts, CLOSE, PING, PONG)
+                assert len(payload) <= (LIMIT if opcode in texts else 125)
             assert parser.failed in DOCUMENTED
             assert parser.buffered <= LIMIT + 125
 
-    @given(stream=STREAMS, cuts=CUTS, binary=st.booleans(), max_fragments=st.integers(1, 4))
-    @example(stream=b"\x01\x80" + bytes(4), cuts=[], binary=False, max_fragments=1)
+    @given(
+        stream=STREAMS,
+        cuts=CUTS,
+        binary=st.booleans(),
+        deflate=st.booleans(),
+        max_fragments=st.integers(1, 4),
+    )
+    @example(stream=b"\x01\x80" + bytes(4), cuts=[], binary=False, deflate=False, max_fragments=1)
+    @example(stream=b"\x41\x80" + bytes(4), cuts=[1], binary=False, deflate=True, max_fragments=4)
     def test_is_read_alike_by_native_and_pure_at_any_cut(
         self,
         native_websocket: ModuleType,
@@ -138,11 +147,14 @@ class TestAnyStream:
         cuts: list[int],
         *,
         binary: bool,
+        deflate: bool,
         max_fragments: int,
     ) -> None:
         """Events, code and bytes held agree after every piece."""
         native, pure = (
-            module.Parser(message_bytes=LIMIT, max_fragments=max_fragments, binary=binary)
+            module.Parser(
+                message_bytes=LIMIT, max_fragments=max_fragments, binary=binary, deflate=deflate
+            )
             for module in (native_websocket, pure_websocket)
         )
         for piece in pieces(stream, cuts):
@@ -160,13 +172,13 @@ class TestAnyStream:
                 assert native.feed(piece) == pure.feed(piece)
                 assert native.failed == pure.failed
 
-    @given(stream=STREAMS, cuts=CUTS)
+    @given(stream=STREAMS, cuts=CUTS, deflate=st.booleans())
     def test_means_the_same_cut_or_whole(
-        self, websocket: ModuleType, stream: bytes, cuts: list[int]
+        self, websocket: ModuleType, stream: bytes, cuts: list[int], *, deflate: bool
     ) -> None:
         """The network's cuts are no part of the message."""
-        whole = websocket.Parser(message_bytes=LIMIT)
-        cut = websocket.Parser(message_bytes=LIMIT)
+        whole = websocket.Parser(message_bytes=LIMIT, deflate=deflate)
+        cut = websocket.Parser(message_bytes=LIMIT, deflate=deflate)
         events = [event for piece in pieces(stream, cuts) for event in cut.feed(piece)]
         assert (events, cut.failed, cut.buffered) == (
             whole.feed(stream),

@@ -49,7 +49,7 @@ void adopt(struct hub_thread *t, const struct command *command)
     c->generation = command->generation;
     c->room = NULL;
     c->cursor = NO_CURSOR;
-    c->flags = OPEN | (command->room ? SSE : 0);
+    c->flags = (uint8_t)(OPEN | (command->room & FORM));
     c->wheel_slot = NOT_ARMED;
     c->ping_due = command->b;
     c->pong_due = c->auth_due = c->expires = HUB_NEVER;
@@ -133,7 +133,7 @@ void send_ping(struct hub_thread *t, struct connection *c)
     if (!queue_private(c, frame_kept(room->ping)))
         return;
     c->ping_due = t->now_ms + config->ping_interval_ms;
-    if (!(c->flags & SSE) && c->pong_due == HUB_NEVER) /* else an earlier one is unanswered */
+    if (form_of(c) != SSE && c->pong_due == HUB_NEVER) /* else an earlier one is unanswered */
         c->pong_due = t->now_ms + config->pong_timeout_ms;
     write_on(t, c);
 }

@@ -249,7 +249,8 @@ void mind_door(struct hub_thread *t)
         return;
     while (door->oldest != NO_SLOT && door->rows[door->oldest].due <= t->now_ms) {
         int fd = stop_waiting(door, door->oldest);
-        ssize_t n = send(fd, frame_bytes(door->too_late, 0), frame_size(door->too_late, 0),
+        ssize_t n = send(fd, frame_bytes(door->too_late, WEBSOCKET),
+                         frame_size(door->too_late, WEBSOCKET),
                          MSG_DONTWAIT | MSG_NOSIGNAL);
         (void)n; /* who does not take it is gone all the same */
         close(fd);

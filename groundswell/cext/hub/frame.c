@@ -4,30 +4,35 @@
 
 #include "internal.h"
 
+#define CONTROL_BYTES 125
+
 static atomic_long live_frames, live_connections;
 
-static struct frame *frame_alloc(size_t websocket_size, size_t sse_size)
+struct frame *frame_new(const struct bytes forms[FORMS])
 {
-    if (websocket_size > UINT32_MAX / 4 || sse_size > UINT32_MAX / 4)
-        return NULL;
-    struct frame *frame = malloc(sizeof *frame + websocket_size + sse_size);
+    size_t total = 0;
+    for (int form = 0; form < FORMS; form++) {
+        if (forms[form].size > UINT32_MAX / 4)
+            return NULL;
+        total += forms[form].size;
+    }
+    struct frame *frame = malloc(sizeof *frame + total);
     if (!frame)
         return NULL;
     atomic_init(&frame->references, 1);
-    frame->size[0] = (uint32_t)websocket_size;
-    frame->size[1] = (uint32_t)sse_size;
+    uint32_t at = 0;
+    for (int form = 0; form < FORMS; form++) {
+        frame->size[form] = (uint32_t)forms[form].size;
+        frame->at[form] = at;
+        if (frame->size[form])
+            memcpy(frame->bytes + at, forms[form].data, frame->size[form]);
+        at += frame->size[form];
+    }
+    if (!frame->size[DEFLATED]) {
+        frame->size[DEFLATED] = frame->size[WEBSOCKET];
+        frame->at[DEFLATED] = frame->at[WEBSOCKET];
+    }
     atomic_fetch_add_explicit(&live_frames, 1, memory_order_relaxed);
-    return frame;
-}
-
-struct frame *frame_new(const uint8_t *websocket, size_t websocket_size, const uint8_t *sse,
-                        size_t sse_size)
-{
-    struct frame *frame = frame_alloc(websocket_size, sse_size);
-    if (frame && websocket_size)
-        memcpy(frame->bytes, websocket, websocket_size);
-    if (frame && sse_size)
-        memcpy(frame->bytes + websocket_size, sse, sse_size);
     return frame;
 }
 
@@ -51,17 +56,15 @@ void frame_drop(struct frame *frame)
     }
 }
 
-/* RFC 6455 section 5.5: a control frame, unfragmented, with at most 125 bytes. */
+/* RFC 6455 section 5.5: a control frame, unfragmented, with at most CONTROL_BYTES. */
 static struct frame *control_frame(uint8_t opcode, const uint8_t *payload, size_t size)
 {
-    struct frame *frame = frame_alloc(2 + size, 0);
-    if (frame) {
-        frame->bytes[0] = 0x80 | opcode;
-        frame->bytes[1] = (uint8_t)size;
-        if (size)
-            memcpy(frame->bytes + 2, payload, size);
-    }
-    return frame;
+    uint8_t octets[2 + CONTROL_BYTES] = {0x80 | opcode, (uint8_t)size};
+    assert(size <= CONTROL_BYTES);
+    if (size)
+        memcpy(octets + 2, payload, size);
+    const struct bytes forms[FORMS] = {[WEBSOCKET] = {octets, 2 + size}};
+    return frame_new(forms);
 }
 
 struct frame *close_frame(uint16_t code)

@@ -15,12 +15,26 @@
 #define HUB_SLOTS_MAX (1u << 18) /* connections of one thread: 28 MB of address space */
 #define HUB_NEVER INT64_MAX      /* a deadline that never comes */
 
+/* How a connection reads, and what it is sent of a frame. */
+enum form {
+    WEBSOCKET,
+    SSE,
+    DEFLATED, /* a WebSocket that negotiated RFC 7692 */
+    FORMS
+};
+
+struct bytes {
+    const uint8_t *data;
+    size_t size;
+};
+
 /* Immutable bytes to send, one form for each way to read; counted references. */
 struct frame;
 
-/* Returns a frame with one reference, NULL without memory. */
-struct frame *frame_new(const uint8_t *websocket, size_t websocket_size, const uint8_t *sse,
-                        size_t sse_size);
+/* Returns a frame with one reference, NULL without memory. Without a deflated form (size 0) who
+ * reads that is sent the one for WebSockets.
+ */
+struct frame *frame_new(const struct bytes forms[FORMS]);
 void frame_keep(struct frame *frame);
 void frame_drop(struct frame *frame); /* NULL is allowed */
 
@@ -30,7 +44,7 @@ long hub_live_connections(void);
 
 /* An event of the WebSocket parser; the payload is lent until the next call. */
 struct parsed {
-    int opcode;
+    int opcode; /* with RSV1, 0x40, of a message that is deflated */
     const uint8_t *payload;
     size_t size;
 };
@@ -40,7 +54,7 @@ enum parser_status { PARSER_MORE, PARSER_EVENT, PARSER_FAILED };
 /* The parser of `_parser.pyx`, whose type is not known here. */
 struct parser_api {
     size_t size;
-    void (*init)(void *parser, uint32_t message_bytes);
+    void (*init)(void *parser, uint32_t message_bytes, int deflate);
     enum parser_status (*next)(void *parser, uint8_t **at, uint8_t *end, struct parsed *event);
     int (*idle)(const void *parser); /* between frames and messages: nothing to remember */
     int (*failed)(const void *parser);
@@ -81,7 +95,7 @@ enum command_kind {
     COMMAND_STOP,     /* cut everything and end */
     COMMAND_LISTEN,   /* a: listening fd, b: patience in ms, frame: last words to the silent */
     COMMAND_UNLISTEN, /* nobody is accepted any more */
-    COMMAND_ADOPT,    /* a: fd, b: due of the first ping, room: 1 for SSE, frame: the head */
+    COMMAND_ADOPT,    /* a: fd, b: due of the first ping, room: form, frame: the head */
     COMMAND_FEED,     /* frame: bytes that were read already, unmasked in place */
     COMMAND_AUTH_DUE, /* a: monotonic milliseconds */
     COMMAND_EXPIRES,  /* a: wall milliseconds; lifts the auth deadline */
@@ -111,7 +125,7 @@ struct command {
 };
 
 enum event_kind {
-    EVENT_MESSAGE, /* size bytes follow */
+    EVENT_MESSAGE, /* size bytes follow; value: whether they are deflated */
     EVENT_CLOSED,  /* value: close code */
     EVENT_BEHIND,
     EVENT_PASSED,  /* slot: low half of the room's name, value: number of the pass, nanoseconds */

@@ -22,16 +22,17 @@
 
 struct frame {
     atomic_uint references;
-    uint32_t size[2]; /* by form: WebSocket, SSE; 0: this form was not asked for */
+    uint32_t size[FORMS]; /* 0: this form was not asked for */
+    uint32_t at[FORMS];   /* where it begins */
     uint8_t bytes[];
 };
 
 enum connection_flag {
-    OPEN = 1,
-    SSE = 2,     /* also the index of its form in a frame */
-    BLOCKED = 4, /* the socket takes no more: has `current`, perhaps `private`, and EPOLLOUT */
-    CLOSING = 8, /* our close is written or waits to be */
-    SHUT = 16,   /* it is written, and the socket half-closed */
+    FORM = 3, /* these bits are an `enum form` */
+    OPEN = 4,
+    BLOCKED = 8,  /* the socket takes no more: has `current`, perhaps `private`, and EPOLLOUT */
+    CLOSING = 16, /* our close is written or waits to be */
+    SHUT = 32,    /* it is written, and the socket half-closed */
 };
 
 /* What one viewer alone gets, in order; exists only while something is unsent. */
@@ -151,7 +152,7 @@ static inline void count_up(uint64_t *counter, uint64_t by)
 
 static inline uint32_t form_of(const struct connection *c)
 {
-    return (c->flags & SSE) != 0;
+    return c->flags & FORM;
 }
 
 /* frame.c */
@@ -161,7 +162,7 @@ static inline uint32_t frame_size(const struct frame *frame, uint32_t form)
 }
 static inline const uint8_t *frame_bytes(const struct frame *frame, uint32_t form)
 {
-    return frame->bytes + (form ? frame->size[0] : 0);
+    return frame->bytes + frame->at[form];
 }
 struct frame *frame_kept(struct frame *frame);
 struct frame *close_frame(uint16_t code);

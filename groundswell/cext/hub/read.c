@@ -6,7 +6,7 @@
 
 #include "internal.h"
 
-enum opcode { TEXT = 0x1, CLOSE = 0x8, PING = 0x9 };
+enum opcode { TEXT = 0x1, CLOSE = 0x8, PING = 0x9, DEFLATED_TEXT = 0x41 };
 
 enum { NORMAL = 1000 };
 
@@ -16,7 +16,8 @@ static void pass_message_on(struct hub_thread *t, const struct connection *c,
     const struct event message = {.kind = EVENT_MESSAGE,
                                   .size = (uint32_t)event->size,
                                   .slot = slot_of(t, c),
-                                  .generation = c->generation};
+                                  .generation = c->generation,
+                                  .value = event->opcode == DEFLATED_TEXT};
     count_up(&t->counters.client_messages, 1);
     put_event(t, &message, event->payload);
 }
@@ -56,7 +57,7 @@ static void take_event(struct hub_thread *t, struct connection *c, const struct 
 {
     if (floods(t, c))
         close_for(t, c, CAUSE_FLOOD);
-    else if (event->opcode == TEXT)
+    else if (event->opcode == TEXT || event->opcode == DEFLATED_TEXT)
         pass_message_on(t, c, event);
     else if (event->opcode == CLOSE)
         answer_close(t, c, event);
@@ -100,14 +101,14 @@ void feed_client(struct hub_thread *t, struct connection *c, uint8_t *data, size
     struct parsed event;
     enum parser_status status = PARSER_MORE;
     uint8_t *at = data;
-    if (c->flags & SSE || !listens(c))
+    if (form_of(c) == SSE || !listens(c))
         return;
     c->pong_due = HUB_NEVER; /* a sign of life */
     void *parser = c->parser;
     c->parser = NULL; /* so that nobody frees it meanwhile */
     if (!parser) {
         parser = t->parser;
-        api->init(parser, t->hub->config.message_bytes);
+        api->init(parser, t->hub->config.message_bytes, form_of(c) == DEFLATED);
     }
     while (listens(c)) {
         status = api->next(parser, &at, data + size, &event);

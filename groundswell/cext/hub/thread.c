@@ -74,7 +74,7 @@ static void carry_out_for(struct hub_thread *t, struct connection *c, const stru
             write_on(t, c);
         break;
     case COMMAND_FEED:
-        feed_client(t, c, command->frame->bytes, frame_size(command->frame, 0));
+        feed_client(t, c, command->frame->bytes, frame_size(command->frame, WEBSOCKET));
         frame_drop(command->frame);
         break;
     case COMMAND_SEND:

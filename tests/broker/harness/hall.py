@@ -76,9 +76,9 @@ class Hall:
             self.audience.join(handle, self.ring.end, private)
         return wire, handle
 
-    async def connect_deaf(self) -> tuple[socket.socket, int]:
+    async def connect_deaf(self, **options: Any) -> tuple[socket.socket, int]:
         """Connect a client that reads nothing; returns its socket and handle."""
-        self._options = {"variant": Variant.WEBSOCKET}
+        self._options = {"variant": Variant.WEBSOCKET, **options}
         deaf = socket.socket()
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.settimeout(0)

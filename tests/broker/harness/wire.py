@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ class Wire:
         self.reader = reader
         self.writer = writer
         self.seen = b""  # of server-sent events
+        self.frames = 0
+        self.deflated = 0  # of them (RFC 7692)
 
     def send(self, opcode: int, payload: bytes, *, masked: bool = True, fin: bool = True) -> None:
         """Write one frame; the mask is of zeros, so the payload travels as it is."""
@@ -48,14 +51,19 @@ class Wire:
         self.send(1, message if isinstance(message, bytes) else json.dumps(message).encode())
 
     async def frame(self) -> tuple[int, bytes]:
-        """Read one frame."""
+        """Read one frame; inflates it, with what its own message brought alone."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             first, size = await self.reader.readexactly(2)
             if size == 126:
                 size = int.from_bytes(await self.reader.readexactly(2), "big")
             elif size == 127:
                 size = int.from_bytes(await self.reader.readexactly(8), "big")
-            return first & 0x0F, await self.reader.readexactly(size)
+            payload = await self.reader.readexactly(size)
+        self.frames += 1
+        if first & 0x40:
+            self.deflated += 1
+            payload = zlib.decompress(payload + b"\x00\x00\xff\xff\x03\x00", wbits=-12)
+        return first & 0x0F, payload
 
     async def message(self) -> Any:
         """Read the next text message, over control frames."""

@@ -32,7 +32,7 @@ def masked(opcode: int, payload: bytes) -> bytes:
 
 
 def split(data: bytearray) -> list[tuple[int, bytes]]:
-    """Take complete server frames off the front of what was received."""
+    """Take complete server frames off the front of what was received: opcode with RSV1, payload."""
     found = []
     while len(data) >= 2:
         size, head = data[1], 2
@@ -41,7 +41,7 @@ def split(data: bytearray) -> list[tuple[int, bytes]]:
             size = int.from_bytes(data[2:head], "big")
         if len(data) < max(head, 2) or len(data) < head + size:
             break
-        found.append((data[0] & 0x0F, bytes(data[head : head + size])))
+        found.append((data[0] & 0x7F, bytes(data[head : head + size])))
         del data[: head + size]
     return found
 
@@ -93,6 +93,7 @@ class Rig:
         self.end = 0  # of the room's ring
         self.clients: dict[int, Client] = {}
         self.messages: list[tuple[int, bytes]] = []
+        self.deflated: list[tuple[int, bytes]] = []  # of the messages
         self.closed: dict[int, int] = {}
         self.behind: list[int] = []
         self.arrived: list[tuple[int, str, bytes]] = []  # the test closes them
@@ -101,16 +102,23 @@ class Rig:
         for thread in range(threads):
             self.hub.open_room(thread, ROOM, name=NAME, start=0)
 
-    def connect(self, *, pair: tuple[socket.socket, socket.socket] | None = None) -> int:
+    def connect(
+        self,
+        *,
+        pair: tuple[socket.socket, socket.socket] | None = None,
+        deflate: bool = False,
+        leftover: bytes = b"",
+    ) -> int:
         """Have the hub adopt one end; returns the handle of it."""
         ours, theirs = pair or socket.socketpair()
         handle = self.hub.adopt(
             os.dup(ours.fileno()),
             sse=False,
+            deflate=deflate,
             ping_due_ms=self.now + 25_000,
             auth_due_ms=None,
             head=HubFrame(b""),
-            leftover=b"",
+            leftover=leftover,
         )
         ours.close()
         self.clients[handle] = Client(theirs)
@@ -131,7 +139,8 @@ class Rig:
         self.hub.tick(monotonic_ms=self.now, wall_ms=self.now)
 
     def take(self) -> None:
-        messages, closed, behind, passed, arrived = self.hub.take()
+        messages, closed, behind, passed, deflated, arrived = self.hub.take()
+        self.deflated += [messages[index] for index in deflated]
         self.messages += messages
         self.closed.update({handle: code for handle, code, _, _ in closed})
         self.behind += behind
