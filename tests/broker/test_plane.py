@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from groundswell.broker import asyncio_plane
 from groundswell.broker.backlog import Entry
 from groundswell.broker.frames import UpdateFrame
 from groundswell.broker.plane import PLACES, Variant
