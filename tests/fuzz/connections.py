@@ -37,6 +37,7 @@ class Connections:
                 sse=False,
                 ping_due_ms=_hub.NEVER,
                 auth_due_ms=None,
+                head=_hub.HubFrame(b""),
                 leftover=leftover,
             )
             hub.join(handle, index=ROOM, name=NAME, cursor=0, private=())
@@ -57,7 +58,7 @@ class Connections:
         while True:
             assert poll.poll(DEADLINE_SECONDS * 1000), "the hub hangs"
             os.read(hub.fileno(), 8)
-            messages, closed, _, _ = hub.take()
+            messages, closed, *_ = hub.take()
             assert all(owner == handle for owner, _ in messages)
             texts += [text for _, text in messages]
             if closed:

@@ -1,7 +1,8 @@
 """Target: heads of requests on their way to a stream, through the listener, in memory.
 
 Whatever comes, the answers are of the protocol, and an upgrade or a stream of events that is
-granted is one that the request asked for and that RFC 6455 section 4.2 allows.
+granted is one that the request asked for and that RFC 6455 section 4.2 allows. The door, which
+reads heads itself, grants nothing that aiohttp would not.
 """
 
 import asyncio
@@ -17,8 +18,11 @@ from aiohttp import web
 
 from groundswell.broker.handshake import Handshake
 from groundswell.broker.plane import Variant
+from groundswell.broker.stream_request import StreamRequest
+from groundswell.cext._request import parse_stream_request
 from groundswell.contract.origins import Origins
 from groundswell.contract.ports.uplink import Origin
+from groundswell.contract.problems import Refused
 from groundswell.contract.settings import ServerSettings, StreamSettings
 from groundswell.server.app import public_app
 from groundswell.server.listener import Listener
@@ -81,6 +85,7 @@ class Adopting:
         head: bytes = b"",
         leftover: bytes = b"",
         auth_within: float | None = None,
+        deflate: bool = False,
     ) -> None:
         self.adopted.append((variant, head, leftover))
 
@@ -94,15 +99,18 @@ class Requests:
         self._loop = self._runner.get_loop()
         self._loop.set_exception_handler(lambda _, context: self._failures.append(context))
         self._plane = Adopting()
+        uplink = FakeUplink()
         handshake = Handshake(
             plane=self._plane,  # type: ignore[arg-type]  # all that a handshake uses of one
             sessions=None,  # type: ignore[arg-type]  # nobody begins
-            uplink=FakeUplink(),
+            uplink=uplink,
             settings=StreamSettings(),
             auth_required=False,
-            allows_origin=lambda request: request.headers.get("Origin") != "https://evil.example",
+            origins=Origins(["https://page.example"]),
             origin_of=lambda request: Origin("192.0.2.1"),
         )
+        self._handshake = handshake
+        self._uplink = uplink
         route = web.get("/live/{videoID}/comments/stream", handshake.stream, allow_head=False)
         app = public_app([route], settings=ServerSettings(), origins=Origins(["*"]))
         self._folder = tempfile.TemporaryDirectory()
@@ -125,6 +133,22 @@ class Requests:
         for variant, head, leftover in self._plane.adopted:
             assert stream[:fed].endswith(leftover)
             check_grant(variant, head, stream[: fed - len(leftover)])
+        if data[0] == 0 and (granted := self._granted_in_the_door(stream)) is not None:
+            assert self._plane.adopted == [granted]
+
+    def _granted_in_the_door(self, stream: bytes) -> tuple[Variant, bytes, bytes] | None:
+        """Return what the door would make of it: nothing that aiohttp would not."""
+        parsed = parse_stream_request(stream)
+        if parsed is None or not self._uplink.knows_video(parsed[0]):
+            return None
+        video_id, position, leftover, fields = parsed
+        try:
+            opening = self._handshake.open(StreamRequest(video_id, position, *fields))
+        except Refused:
+            return None
+        if leftover and opening.variant is Variant.SSE:
+            return None
+        return opening.variant, opening.head, leftover
 
     def close(self) -> None:
         """Close the listener and its loop."""

@@ -36,7 +36,13 @@ TARGETS = {
     "requests": Row(
         Requests,
         1_000,
-        ("broker/handshake.py", "contract/position.py", "server/listener.py", "server/problems.py"),
+        (
+            "broker/handshake.py",
+            "broker/stream_request.py",
+            "contract/position.py",
+            "server/listener.py",
+            "server/problems.py",
+        ),
         "requests.dict",
     ),
 }
