@@ -4,6 +4,10 @@
  * prints one line of JSON. Every --every-th viewer is sampled: its frames are parsed and the send
  * times in them (`t=<ns>;`, wall clock) give latencies. What the others get is counted and thrown
  * away inside the kernel, so that one core can hold tens of thousands of them.
+ *
+ * --welcome yes: a viewer has joined when the first frame behind its handshake is whole, which is
+ * timed for every viewer from its connect() on; `ready` comes when all have. --each yes: latency of
+ * each comment by itself, for comments so far apart that one has reached all before the next.
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -11,13 +15,13 @@
 #include "handshake.h"
 #include "measure.h"
 
-#define HANDSHAKES_AT_ONCE 200        /* well below every listen backlog in use */
 #define STDIN_NAME UINT64_MAX         /* in epoll data; all others are indices of viewers */
 #define READ_BYTES (256 * 1024)
 
-static const char *path = "/", *progress = "no";
+static const char *path = "/", *progress = "no", *welcome = "no", *each = "no";
 static double port, viewer_count = 1, sources = 16, every = 50, seconds = 60, connect_rate = 2000,
                     connect_seconds = 60, pong_seconds = 7;
+static double at_once = 200; /* handshakes: below every listen backlog in use */
 
 enum state { CONNECTING, HANDSHAKING, WATCHING, GONE };
 
@@ -26,14 +30,25 @@ struct viewer {
     enum state state;
     struct inbox *inbox; /* of sampled viewers only */
     uint64_t bytes;      /* after the handshake */
+    int64_t began;       /* monotonic, its connect() */
+    uint64_t first;      /* bytes of its first frame; 0: not known yet */
+    bool joined;
+};
+
+/* One comment, as all sampled viewers got it. */
+struct spread {
+    int64_t stamp;
+    struct histogram latency;
 };
 
 static struct viewer *viewers;
-static struct histogram latency;
+static struct histogram latency, join_latency;
+static struct spread *spreads;
 static int epoll;
-static unsigned opened, connected, closed;
+static unsigned opened, connected, joined, closed, spread_count;
 static uint64_t comments, messages, welcomes, pings, errors, sampled_bytes;
 static int64_t first_comment, last_comment; /* monotonic */
+static double join_seconds;
 
 static void leave(struct viewer *v)
 {
@@ -45,26 +60,41 @@ static void leave(struct viewer *v)
 static void open_viewer(unsigned i)
 {
     struct viewer *v = &viewers[i];
+    v->began = monotonic_ns();
     v->fd = connect_loopback((int)port, i % (unsigned)sources);
     if (i % (unsigned)every == 0)
         v->inbox = calloc(1, sizeof *v->inbox);
     watch(epoll, v->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, i);
 }
 
+static void count_spread(int64_t stamp, int64_t ns)
+{
+    struct spread *last = spread_count ? &spreads[spread_count - 1] : NULL;
+    if (!last || last->stamp != stamp) {
+        spreads = realloc(spreads, (spread_count + 1) * sizeof *spreads);
+        last = &spreads[spread_count++];
+        memset(last, 0, sizeof *last);
+        last->stamp = stamp;
+    }
+    histogram_add(&last->latency, ns);
+}
+
 static void take_message(const struct frame *frame)
 {
-    static const char welcome[] = "{\"type\":\"welcome\"";
+    static const char snapshot[] = "{\"type\":\"welcome\"";
     const uint8_t *at = frame->payload, *end = at + frame->length;
     const int64_t now = wall_ns();
     int64_t stamp;
     messages++;
     /* A snapshot repeats old comments: not deliveries. More than one a viewer means skips. */
-    if (frame->length >= sizeof welcome - 1 && memcmp(at, welcome, sizeof welcome - 1) == 0) {
+    if (frame->length >= sizeof snapshot - 1 && memcmp(at, snapshot, sizeof snapshot - 1) == 0) {
         welcomes++;
         return;
     }
     while ((stamp = next_stamp(&at, end)) != 0) {
         histogram_add(&latency, now - stamp);
+        if (strcmp(each, "yes") == 0)
+            count_spread(stamp, now - stamp);
         comments++;
         last_comment = monotonic_ns();
         if (!first_comment)
@@ -94,11 +124,33 @@ static bool take_frames(struct viewer *v)
     return taken == 0;
 }
 
+/* Learns how long the first frame is. Returns false while its head is not all there: nothing may be
+ * read then, or what comes in between would be lost to it. The rest is another edge. */
+static bool size_first(struct viewer *v)
+{
+    uint8_t bytes[HEAD_MAX];
+    size_t head, length;
+    ssize_t n = recv(v->fd, bytes, sizeof bytes, MSG_PEEK);
+    if (n <= 0 || frame_head(bytes, (size_t)n, &head, &length) != 1)
+        return false;
+    v->first = head + length;
+    return true;
+}
+
+static void join(struct viewer *v)
+{
+    v->joined = true;
+    joined++;
+    histogram_add(&join_latency, monotonic_ns() - v->began);
+}
+
 /* Edge-triggered: reads until a read comes back short, after which the next byte is a new edge.
  * An end that this edge already told of will not be told again: then reads on to it. */
 static void receive(struct viewer *v, bool ended)
 {
     ssize_t n;
+    if (!v->joined && v->first == 0 && !size_first(v) && !ended)
+        return;
     do {
         if (v->inbox)
             n = recv(v->fd, inbox_room(v->inbox, READ_BYTES), READ_BYTES, 0);
@@ -119,6 +171,8 @@ static void receive(struct viewer *v, bool ended)
                 return;
             }
         }
+        if (!v->joined && v->first > 0 && v->bytes >= v->first)
+            join(v);
     } while (n == READ_BYTES || ended);
 }
 
@@ -131,6 +185,8 @@ static void on_event(struct viewer *v, uint32_t events)
     if (v->state == HANDSHAKING && events & EPOLLIN && receive_handshake(v->fd)) {
         v->state = WATCHING;
         connected++;
+        if (strcmp(welcome, "yes") != 0)
+            join(v);
     }
     if (v->state == WATCHING && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
         receive(v, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
@@ -155,17 +211,20 @@ static bool turn(int timeout_ms)
 static void connect_all(void)
 {
     const int64_t start = monotonic_ns();
-    while (connected < (unsigned)viewer_count) {
+    while (joined < (unsigned)viewer_count) {
         double elapsed = (double)(monotonic_ns() - start) / 1e9;
         if (elapsed > connect_seconds)
-            die("%u of %.0f viewers are connected after %.0f s", connected, viewer_count, elapsed);
-        while (opened < (unsigned)viewer_count && opened - connected < HANDSHAKES_AT_ONCE &&
+            die("%u of %.0f viewers are connected after %.0f s", joined, viewer_count, elapsed);
+        if (closed > 0 && strcmp(welcome, "yes") == 0)
+            die("a viewer was closed before all had joined");
+        while (opened < (unsigned)viewer_count && opened - joined < (unsigned)at_once &&
                opened <= connect_rate * elapsed)
             open_viewer(opened++);
         if (!turn(2))
-            die("told to stop while %u of %.0f viewers are connected", connected, viewer_count);
+            die("told to stop while %u of %.0f viewers are connected", joined, viewer_count);
     }
-    printf("ready %u\n", connected);
+    join_seconds = (double)(monotonic_ns() - start) / 1e9;
+    printf("ready %u\n", joined);
     fflush(stdout);
 }
 
@@ -212,7 +271,14 @@ static void report(double elapsed, double cpu)
            (unsigned long long)errors, (unsigned long long)total,
            (unsigned long long)sampled_bytes, (unsigned long long)least,
            (unsigned long long)most, elapsed, (double)(last_comment - first_comment) / 1e9, cpu);
-    histogram_print(&latency);
+    printf("\"join_seconds\":%.4f,", join_seconds);
+    histogram_print("join_ms", &join_latency);
+    printf(",\"each_ms\":[");
+    for (unsigned i = 0; i < spread_count; i++)
+        printf("%s[%llu,%.3f,%.3f]", i ? "," : "", (unsigned long long)spreads[i].latency.total,
+               histogram_ms(&spreads[i].latency, 0.5), (double)spreads[i].latency.max / 1e6);
+    printf("],");
+    histogram_print("latency_ms", &latency);
     printf("}\n");
 }
 
@@ -224,10 +290,14 @@ int main(int argc, char **argv)
         {"every", NULL, &every},         {"seconds", NULL, &seconds},
         {"connect-rate", NULL, &connect_rate}, {"connect-seconds", NULL, &connect_seconds},
         {"pong-seconds", NULL, &pong_seconds}, {"progress", &progress, NULL},
+        {"welcome", &welcome, NULL},     {"each", &each, NULL},
+        {"at-once", NULL, &at_once},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
-    if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > 250 || every < 1)
-        die("--port is needed; --viewers, --sources (at most 250) and --every are at least 1");
+    if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > 250 || every < 1 ||
+        at_once < 1)
+        die("--port is needed; --viewers, --sources (at most 250), --every and --at-once are at "
+            "least 1");
     need_files(viewer_count);
     viewers = calloc((size_t)viewer_count, sizeof *viewers);
     epoll = epoll_create1(EPOLL_CLOEXEC);
