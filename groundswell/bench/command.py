@@ -11,6 +11,7 @@ from groundswell.bench import fanout as fanout_scenario
 from groundswell.bench import ingest as ingest_scenario
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.options import out_option, publish, seconds_option
+from groundswell.bench.plane import command as plane_command
 from groundswell.bench.run import WRITERS, prepared
 
 
@@ -115,5 +116,5 @@ def fanout(
     publish("fanout", out, about, settings, rows, details)
 
 
-for _command in (*cluster_command.COMMANDS, *durable_command.COMMANDS):
+for _command in (*plane_command.COMMANDS, *cluster_command.COMMANDS, *durable_command.COMMANDS):
     bench.add_command(_command)

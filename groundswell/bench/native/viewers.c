@@ -28,7 +28,8 @@ enum state { CONNECTING, HANDSHAKING, WATCHING, GONE };
 struct viewer {
     int fd;
     enum state state;
-    struct inbox *inbox; /* of sampled viewers only */
+    bool sampled;
+    struct inbox part;   /* of sampled viewers: a frame that is not all there */
     uint64_t bytes;      /* after the handshake */
     int64_t began;       /* monotonic, its connect() */
     uint64_t first;      /* bytes of its first frame; 0: not known yet */
@@ -43,6 +44,7 @@ struct spread {
 
 static struct viewer *viewers;
 static struct histogram latency, join_latency;
+static struct inbox shared; /* what is being read; empty between viewers */
 static struct spread *spreads;
 static int epoll;
 static unsigned opened, connected, joined, closed, spread_count;
@@ -63,7 +65,7 @@ static void open_viewer(unsigned i)
     v->began = monotonic_ns();
     v->fd = connect_loopback((int)port, i % (unsigned)sources);
     if (i % (unsigned)every == 0)
-        v->inbox = calloc(1, sizeof *v->inbox);
+        v->sampled = true;
     watch(epoll, v->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, i);
 }
 
@@ -102,25 +104,40 @@ static void take_message(const struct frame *frame)
     }
 }
 
+/* Leaves what is no whole frame with its viewer, so that who has none needs no memory for it. */
+static void put_aside(struct viewer *v)
+{
+    const size_t rest = shared.end - shared.start;
+    free(v->part.bytes);
+    v->part = (struct inbox){0};
+    if (rest > 0) {
+        v->part.bytes = malloc(rest);
+        memcpy(v->part.bytes, shared.bytes + shared.start, rest);
+        v->part.end = v->part.capacity = rest;
+    }
+    shared.start = shared.end = 0;
+}
+
 /* Returns whether the viewer is still there. */
 static bool take_frames(struct viewer *v)
 {
     struct frame frame;
     int taken;
-    while ((taken = next_frame(v->inbox, &frame)) == 1) {
+    while ((taken = next_frame(&shared, &frame)) == 1) {
         if (frame.opcode == OP_TEXT) {
             take_message(&frame);
         } else if (frame.opcode == OP_PING) {
             pings++;
             send_control(v->fd, OP_PONG);
         } else if (frame.opcode == OP_CLOSE) {
-            return false;
+            break;
         } else if (frame.opcode != OP_PONG) {
             taken = -1;
             break;
         }
     }
     errors += taken < 0;
+    put_aside(v);
     return taken == 0;
 }
 
@@ -152,8 +169,9 @@ static void receive(struct viewer *v, bool ended)
     if (!v->joined && v->first == 0 && !size_first(v) && !ended)
         return;
     do {
-        if (v->inbox)
-            n = recv(v->fd, inbox_room(v->inbox, READ_BYTES), READ_BYTES, 0);
+        if (v->sampled)
+            n = recv(v->fd, inbox_room(&shared, READ_BYTES + v->part.end) + v->part.end,
+                     READ_BYTES, 0);
         else
             n = recv(v->fd, NULL, READ_BYTES, MSG_TRUNC);
         if (n == 0 || (n < 0 && errno != EAGAIN)) {
@@ -163,9 +181,11 @@ static void receive(struct viewer *v, bool ended)
         if (n < 0)
             return;
         v->bytes += (uint64_t)n;
-        if (v->inbox) {
+        if (v->sampled) {
             sampled_bytes += (uint64_t)n;
-            v->inbox->end += (size_t)n;
+            if (v->part.end > 0)
+                memcpy(shared.bytes, v->part.bytes, v->part.end);
+            shared.end = v->part.end + (size_t)n;
             if (!take_frames(v)) {
                 leave(v);
                 return;
@@ -260,7 +280,7 @@ static void report(double elapsed, double cpu)
         total += viewers[i].bytes;
         least = viewers[i].bytes < least ? viewers[i].bytes : least;
         most = viewers[i].bytes > most ? viewers[i].bytes : most;
-        sampled += viewers[i].inbox != NULL;
+        sampled += viewers[i].sampled;
     }
     printf("{\"viewers\":%.0f,\"connected\":%u,\"closed\":%u,\"sampled\":%u,\"comments\":%llu,"
            "\"messages\":%llu,\"welcomes\":%llu,\"pings\":%llu,\"errors\":%llu,\"bytes\":%llu,"

@@ -14,6 +14,10 @@ from groundswell.bench.report import Row
 from groundswell.bench.run import Run
 
 PING_INTERVAL = 25.0  # seconds
+# The kernel's names of what a TCP connection in an epoll is made of.
+SOCKET_CACHES = frozenset(
+    {"TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "lsm_file_cache"}
+)
 _ENV = {"GROUNDSWELL_STREAM_PING_INTERVAL": f"{PING_INTERVAL:g}"}
 
 
@@ -58,24 +62,33 @@ def measure(run: Run, *, viewers: int, plane: str) -> tuple[list[Row], list[Row]
         "RSS MB joined": rss_joined / 1e6,
         "RSS MB after": rss / 1e6,
         "RSS KB/viewer": (rss - rss_before) / viewers / 1000,
-        "kernel KB/viewer, both ends": (kernel - kernel_before) / viewers / 1000,
+        "kernel KB/viewer, both ends": (
+            (kernel - kernel_before) / viewers / 1000
+            if kernel is not None and kernel_before is not None
+            else None
+        ),
         "lost viewers": saw.closed,
         **columns,
     }
     return [row], [{**row, "saw": traffic.as_record(saw)}]
 
 
-def kernel_bytes() -> int:
-    """Return the kernel's memory for objects (sockets, files) and for what sockets hold.
+def kernel_bytes() -> int | None:
+    """Return the kernel's memory for sockets, their files and what they hold, of all processes.
 
-    It is the whole machine's: `Slab` of /proc/meminfo and the pages of TCP in /proc/net/sockstat.
+    Objects are those of /proc/slabinfo, which root may read (None: we may not); what they hold are
+    the pages of TCP in /proc/net/sockstat.
     """
-    slab = 0
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("Slab:"):
-            slab = int(line.split()[1]) * 1024
-    pages = 0
+    objects = pages = 0
+    try:
+        caches = Path("/proc/slabinfo").read_text().splitlines()
+    except PermissionError:
+        return None
+    for line in caches:
+        name, active, _, size, *_ = [*line.split(), "", "", ""]
+        if name in SOCKET_CACHES:
+            objects += int(active) * int(size)
     for line in Path("/proc/net/sockstat").read_text().splitlines():
         if line.startswith("TCP:"):
             pages = int(line.split()[-1])  # "... alloc 214 mem 30"
-    return slab + pages * os.sysconf("SC_PAGE_SIZE")
+    return objects + pages * os.sysconf("SC_PAGE_SIZE")

@@ -51,8 +51,8 @@ def _measure_server(run: Run, server: Target, *, viewers: int, comments: int) ->
         )
         with _comments(run, server, meter, comments) as wait:
             wait()
-        room.rest()
-        cpu, columns = meter.server_seconds(), meter.columns()
+            room.rest()
+            cpu, columns = meter.server_seconds(), meter.columns()
         saw = watching.finish()
     server.process.check()
     # What not all viewers have got has no last one.

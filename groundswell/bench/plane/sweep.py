@@ -5,11 +5,13 @@ comment is a frame of its own at all of them.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from groundswell.bench import fanout, targets
 from groundswell.bench.plane import room
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run
+from groundswell.bench.targets import Target
 
 SIZES = (1_000, 5_000, 10_000, 15_000)  # viewers
 SERVERS = ("limit", "groundswell", "naive")
@@ -25,19 +27,18 @@ def measure(
     for viewers in sizes:
         rate = min(COMMENTS_MAX, max(1.0, deliveries / viewers))
         for name in servers:
-            if name == "limit":
-                starting = targets.limit(
-                    run.tools, core=run.server_core, rate=rate, seconds=run.seconds, tick_ms=0
-                )
-            elif name == "naive":
-                starting = targets.peer(name, core=run.server_core)
-            else:
-                starting = room.groundswell(run, plane)
-            with starting as server:
+            with _start(run, name, rate, plane) as server:
                 row, detail = fanout.measure_server(run, server, viewers=viewers, rate=rate)
             rows.append(row)
             details.append(detail)
     return rows, details
+
+
+def _start(run: Run, name: str, rate: float, plane: str) -> AbstractContextManager[Target]:
+    core = run.server_core
+    if name == "limit":
+        return targets.limit(run.tools, core=core, rate=rate, seconds=run.seconds, tick_ms=0)
+    return targets.peer(name, core=core) if name == "naive" else room.groundswell(run, plane)
 
 
 def spread(rows: Sequence[Row], server: str) -> float | None:
