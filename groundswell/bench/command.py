@@ -12,6 +12,7 @@ from groundswell.bench import ingest as ingest_scenario
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.options import out_option, publish, seconds_option
 from groundswell.bench.plane import command as plane_command
+from groundswell.bench.plane.many_command import many
 from groundswell.bench.run import WRITERS, prepared
 
 
@@ -116,5 +117,10 @@ def fanout(
     publish("fanout", out, about, settings, rows, details)
 
 
-for _command in (*plane_command.COMMANDS, *cluster_command.COMMANDS, *durable_command.COMMANDS):
+for _command in (
+    *plane_command.COMMANDS,
+    many,
+    *cluster_command.COMMANDS,
+    *durable_command.COMMANDS,
+):
     bench.add_command(_command)

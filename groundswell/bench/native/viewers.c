@@ -7,7 +7,7 @@
  *
  * --welcome yes: a viewer has joined when the first frame behind its handshake is whole, which is
  * timed for every viewer from its connect() on; `ready` comes when all have. --each yes: latency of
- * each comment by itself, for comments so far apart that one has reached all before the next.
+ * each comment by itself, for runs of few comments.
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -71,14 +71,15 @@ static void open_viewer(unsigned i)
 
 static void count_spread(int64_t stamp, int64_t ns)
 {
-    struct spread *last = spread_count ? &spreads[spread_count - 1] : NULL;
-    if (!last || last->stamp != stamp) {
+    unsigned i = spread_count;
+    while (i > 0 && spreads[i - 1].stamp != stamp)
+        i--;
+    if (i == 0) {
         spreads = realloc(spreads, (spread_count + 1) * sizeof *spreads);
-        last = &spreads[spread_count++];
-        memset(last, 0, sizeof *last);
-        last->stamp = stamp;
+        i = ++spread_count;
+        spreads[i - 1] = (struct spread){.stamp = stamp};
     }
-    histogram_add(&last->latency, ns);
+    histogram_add(&spreads[i - 1].latency, ns);
 }
 
 static void take_message(const struct frame *frame)

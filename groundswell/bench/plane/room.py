@@ -50,6 +50,6 @@ def posting(
         yield process, lambda: traffic.written(process, within=seconds)
 
 
-def rest(seconds: float = SETTLE_TIME) -> None:
+def rest(seconds: float | None = None) -> None:
     """Let what is under way arrive."""
-    time.sleep(seconds)
+    time.sleep(SETTLE_TIME if seconds is None else seconds)
