@@ -29,9 +29,17 @@ def measure(
         for name in servers:
             with _start(run, name, rate, plane) as server:
                 row, detail = fanout.measure_server(run, server, viewers=viewers, rate=rate)
-            rows.append(row)
+            rows.append({**row, "processes": _processes(run, row)})
             details.append(detail)
     return rows, details
+
+
+def _processes(run: Run, row: Row) -> str:
+    shares = (
+        f"{row['server']}@{run.server_core} {row['server busy %']:.0f} %",
+        f"clients@{run.client_core} {row['client busy %']:.0f} %",
+    )
+    return ", ".join(shares)
 
 
 def _start(run: Run, name: str, rate: float, plane: str) -> AbstractContextManager[Target]:
