@@ -128,7 +128,7 @@ class ClusterMeter:
             name: 100 * (one.cpu_seconds() - self._beside_before[name]) / elapsed
             for name, one in self._beside.items()
         }
-        parts = [f"{name}@{_core_of(self._beside[name])} {n:.0f}" for name, n in shares.items()]
+        parts = [f"{name}@{core_of(self._beside[name])} {n:.0f}" for name, n in shares.items()]
         return {
             "server busy %": server,
             "beside, %": ", ".join(parts),
@@ -139,7 +139,8 @@ class ClusterMeter:
         }
 
 
-def _core_of(one: UsesCpu) -> str:
+def core_of(one: UsesCpu) -> str:
+    """Return the cores that it may run on, in the words of taskset."""
     if isinstance(one, Engine):
         return one.cores()
     return allowed_cores(one.pid) if isinstance(one, Process) else "-"

@@ -12,6 +12,8 @@ from groundswell.bench import fanout as fanout_scenario
 from groundswell.bench import ingest as ingest_scenario
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.options import out_option, publish, seconds_option
+from groundswell.bench.plane import command as plane_command
+from groundswell.bench.plane.many_command import many
 from groundswell.bench.run import WRITERS, prepared
 
 
@@ -126,5 +128,10 @@ def deflate(rounds: int, out: Path) -> None:
     publish("deflate", out, about, {"rounds": rounds}, rows, [])
 
 
-for _command in (*cluster_command.COMMANDS, *durable_command.COMMANDS):
+for _command in (
+    *plane_command.COMMANDS,
+    many,
+    *cluster_command.COMMANDS,
+    *durable_command.COMMANDS,
+):
     bench.add_command(_command)

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,15 +15,20 @@ STEADY_TIME = 20.0  # seconds without a change: persist has counted everything
 
 
 def wait_totals(cluster: Cluster, wanted: Totals, *, within: float) -> Totals:
+    """Return Cassandra's totals, as `settled_totals` does."""
+    with reading(cluster.env) as session:
+        return settled_totals(lambda: _read(session), wanted, within=within)
+
+
+def settled_totals(read: Callable[[], Totals], wanted: Totals, *, within: float) -> Totals:
     """Return the totals once they are `wanted`, change no more, or the time is over."""
     deadline = time.monotonic() + within
     found, changed = Totals(), time.monotonic()
-    with reading(cluster.env) as session:
-        while found != wanted and time.monotonic() < min(deadline, changed + STEADY_TIME):
-            time.sleep(1)
-            now = _read(session)
-            if now != found or not now:
-                found, changed = now, time.monotonic()
+    while found != wanted and time.monotonic() < min(deadline, changed + STEADY_TIME):
+        time.sleep(1)
+        now = read()
+        if now != found or not now:
+            found, changed = now, time.monotonic()
     return found
 
 

@@ -3,7 +3,7 @@
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,17 @@ from groundswell.bench.native_tools import ToolFailed, Tools
 from groundswell.bench.process import Process
 
 VIDEO = "bench"
-POST_PATH = f"/live/{VIDEO}/comments"
-STREAM_PATH = f"{POST_PATH}/stream"
-START_TIME = 30.0  # seconds
+START_TIME = 60.0  # seconds: a busy machine gives a server little of a core
+
+
+def post_path(video: str) -> str:
+    """Return where comments of a video are posted."""
+    return f"/live/{video}/comments"
+
+
+def stream_path(video: str) -> str:
+    """Return where a video is watched."""
+    return f"{post_path(video)}/stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,7 @@ class Target:
     process: Process
     port: int
     internal_port: int | None = None  # of /metrics, where it has one
+    data: Path | None = None  # folder of its files, where it has one
 
 
 StartTarget = Callable[[], AbstractContextManager[Target]]
@@ -33,10 +42,19 @@ StartTarget = Callable[[], AbstractContextManager[Target]]
 
 @contextmanager
 def limit(
-    tools: Tools, *, core: int | None, rate: float, seconds: float, tick_ms: float
+    tools: Tools,
+    *,
+    core: int | None,
+    rate: float,
+    seconds: float,
+    tick_ms: float,
+    welcome_bytes: int = 0,
 ) -> Iterator[Target]:
-    """Start the C loop. It makes up its comments itself once it is told so on stdin."""
-    options = {"rate": rate, "seconds": seconds, "tick-ms": tick_ms}
+    """Start the C loop. It makes up its comments itself once it is told so on stdin.
+
+    With `welcome_bytes` every viewer gets one frame of that size first.
+    """
+    options = {"rate": rate, "seconds": seconds, "tick-ms": tick_ms, "welcome-bytes": welcome_bytes}
     argv = [str(tools.limit)]
     for name, value in options.items():
         argv += [f"--{name}", f"{value:g}"]
@@ -45,25 +63,28 @@ def limit(
 
 
 @contextmanager
-def peer(name: str, *, core: int | None) -> Iterator[Target]:
+def peer(name: str, *, core: int | None, arguments: Sequence[str] = ()) -> Iterator[Target]:
     """Start a module of `peers/`."""
-    argv = [sys.executable, "-m", f"groundswell.bench.peers.{name}"]
+    argv = [sys.executable, "-m", f"groundswell.bench.peers.{name}", *arguments]
     with Process(argv, core=core) as process:
         yield Target(name, process, _port_said(process))
 
 
 @contextmanager
-def groundswell(*, core: int | None, secret: str, env: dict[str, str]) -> Iterator[Target]:
-    """Start `groundswell serve` with its data in a temporary folder."""
+def groundswell(
+    *, core: int | None, secret: str, env: Mapping[str, str], data: Path | None = None
+) -> Iterator[Target]:
+    """Start `groundswell serve` with its data in `data`, or in a temporary folder."""
     port, internal_port = free_ports(2)
-    with tempfile.TemporaryDirectory(prefix="groundswell-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="groundswell-bench-") as made:
+        folder = data or Path(made)
         argv = [str(groundswell_program()), "serve", "--host", "127.0.0.1", "--port", str(port)]
-        argv += ["--internal-port", str(internal_port), "--data", folder]
+        argv += ["--internal-port", str(internal_port), "--data", str(folder)]
         env = {"GROUNDSWELL_AUTH_SECRET": secret, **env}
         # Its log goes to a file: nobody here would read a pipe.
         with Process(argv, core=core, env=env, speaks=False) as process:
             wait_ready(process, internal_port, within=START_TIME)
-            yield Target("groundswell", process, port, internal_port)
+            yield Target("groundswell", process, port, internal_port, folder)
 
 
 def groundswell_program() -> Path:

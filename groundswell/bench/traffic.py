@@ -1,7 +1,7 @@
 """Running the two client tools and reading what they say."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import msgspec
 
 from groundswell.bench.native_tools import Tools
 from groundswell.bench.process import Process
-from groundswell.bench.targets import POST_PATH, STREAM_PATH
+from groundswell.bench.targets import VIDEO, post_path, stream_path
 
 CONNECT_TIME = 90.0  # seconds for all viewers
 GRACE = 20.0  # seconds a tool may take beyond its own limit, on a busy machine
@@ -47,6 +47,9 @@ class ViewersSaw(msgspec.Struct, frozen=True):
     active_seconds: float
     cpu_seconds: float
     latency_ms: Latency | None
+    join_seconds: float = 0.0  # from the first connect() until all have joined
+    join_ms: Latency | None = None  # of all viewers, from connect() to the handshake or welcome
+    each_ms: list[tuple[int, float, float]] = []  # by comment: viewers, their median, the last
 
 
 class WritersSaw(msgspec.Struct, frozen=True):
@@ -86,12 +89,19 @@ def watching(
     core: int | None,
     sampled: int = 100,
     seconds: float = 300.0,
+    video: str = VIDEO,
+    options: Mapping[str, object] | None = None,
 ) -> Iterator[Viewers]:
-    """Connect viewers; all are there when the block is entered. About `sampled` are parsed."""
+    """Connect viewers; all are there when the block is entered. About `sampled` are parsed.
+
+    `options` are further ones of `viewers.c`.
+    """
     every = max(1, viewers // sampled)
-    argv = [str(tools.viewers), "--port", str(port), "--path", STREAM_PATH]
+    argv = [str(tools.viewers), "--port", str(port), "--path", stream_path(video)]
     argv += ["--viewers", str(viewers), "--every", str(every), "--seconds", f"{seconds:g}"]
     argv += ["--connect-seconds", f"{CONNECT_TIME:g}"]
+    for name, value in (options or {}).items():
+        argv += [f"--{name}", str(value)]
     with Process(argv, core=core) as process:
         process.read_line(within=CONNECT_TIME + GRACE)
         yield Viewers(process)
@@ -108,12 +118,13 @@ def writing(
     core: int | None,
     rate: float = 0.0,
     keys: bool = False,
+    video: str = VIDEO,
 ) -> Iterator[Process]:
     """Start writers; rate 0 is a closed loop. Read the result with `written`.
 
     With `keys` every post has an Idempotency-Key of its own.
     """
-    argv = [str(tools.writers), "--port", str(port), "--path", POST_PATH]
+    argv = [str(tools.writers), "--port", str(port), "--path", post_path(video)]
     argv += ["--tokens", str(tokens), "--seconds", f"{seconds:g}", "--rate", f"{rate:g}"]
     argv += ["--connections", str(connections), "--keys", "yes" if keys else "no"]
     with Process(argv, core=core) as process:

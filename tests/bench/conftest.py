@@ -24,20 +24,26 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 
 
 @pytest.fixture
-def token_file(tmp_path: Path) -> Path:
+def secret() -> str:
+    """What tokens are signed with."""
+    return tokens.make_secret()
+
+
+@pytest.fixture
+def token_file(tmp_path: Path, secret: str) -> Path:
     """Tokens of three users."""
     path = tmp_path / "tokens"
-    tokens.write_tokens(path, secret=tokens.make_secret(), users=3)
+    tokens.write_tokens(path, secret=secret, users=3)
     return path
 
 
 @pytest.fixture
-def run(tools: Tools, token_file: Path) -> Run:
+def run(tools: Tools, token_file: Path, secret: str) -> Run:
     """A short run on whatever cores are free."""
     return Run(
         tools=tools,
         seconds=0.3,
-        secret=tokens.make_secret(),
+        secret=secret,
         tokens=token_file,
         writers=3,
         server_core=None,

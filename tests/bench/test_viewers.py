@@ -162,3 +162,57 @@ def test_a_refused_viewer_ends_the_run_with_the_servers_words(tools, serving):
     argv = [tools.viewers, "--port", serving(serve).port]
     with Process(argv) as process, pytest.raises(ToolFailed, match=r"refused: HTTP/1\.1 503"):
         process.read_line(within=20)
+
+
+def test_a_viewer_has_joined_when_its_first_frame_is_whole(tools, serving):
+    """However it is cut: `ready` comes behind the last byte, and the time says how long it took."""
+    welcome = frame(WELCOME + b"x" * 60_000)
+
+    def serve(connection):
+        connection.send(connection.upgrade_response() + welcome[:1])
+        time.sleep(0.05)  # the head comes in two pieces
+        connection.send(welcome[1:30_000])
+        time.sleep(0.05)
+        connection.send(welcome[30_000:] + update(comments=1))
+        connection.read(1)  # nobody is closed before all have joined
+
+    argv = [tools.viewers, "--port", serving(serve).port, "--viewers", 4, "--every", 2]
+    with Process([*argv, "--welcome", "yes"]) as process:
+        assert process.read_line(within=20) == "ready 4"
+        saw = Viewers(process).finish()
+    assert saw.join_ms is not None
+    assert saw.join_ms.p50 >= 100
+    assert 0.1 <= saw.join_seconds < 20
+    assert saw.viewer_bytes_min >= len(welcome)
+
+
+def test_a_viewer_that_is_closed_before_its_welcome_ends_the_run(tools, serving):
+    """A crowd with fewer viewers than asked for would be a wrong figure."""
+
+    def serve(connection):
+        connection.send(connection.upgrade_response() + frame(b"x" * 1000)[:500])
+        connection.read_to_end()
+
+    argv = [tools.viewers, "--port", serving(serve).port, "--welcome", "yes"]
+    with Process(argv) as process, pytest.raises(ToolFailed, match="closed before all had joined"):
+        process.read_line(within=20)
+
+
+def test_each_comment_has_its_own_count_median_and_last_viewer(tools, serving):
+    """Two comments, of which one viewer of three never gets the second."""
+    first, second = update(comments=1), update(comments=1)
+
+    def serve(connection):
+        connection.send(connection.upgrade_response() + first)
+        if connection.number != 1:
+            connection.send(second)
+        connection.read_to_end()
+
+    server = serving(serve)
+    argv = [tools.viewers, "--port", server.port, "--viewers", 3, "--every", 1, "--each", "yes"]
+    with Process(argv) as process:
+        process.read_line(within=20)
+        server.wait_served()
+        saw = Viewers(process).finish()
+    assert sum(count for count, _, _ in saw.each_ms) == saw.comments == 5
+    assert all(LATE * 1000 <= median <= last for _, median, last in saw.each_ms)

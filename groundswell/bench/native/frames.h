@@ -45,28 +45,36 @@ static inline uint8_t *inbox_room(struct inbox *in, size_t room)
     return in->bytes + in->end;
 }
 
-/* Takes the next whole frame. Returns 1: taken; 0: more bytes are needed; -1: a protocol error. */
-static inline int next_frame(struct inbox *in, struct frame *out)
+#define HEAD_MAX 10 /* of an unmasked frame */
+
+/* Reads a frame's head: the sizes of head and payload. Returns as next_frame does. */
+static inline int frame_head(const uint8_t *p, size_t have, size_t *head, size_t *length)
 {
-    const uint8_t *p = in->bytes + in->start;
-    size_t have = in->end - in->start;
     if (have < 2)
         return 0;
     if ((p[0] & 0xF0) != 0x80 || p[1] & 0x80)
         return -1;
-    size_t length = p[1] & 0x7F, head = 2;
-    if (length >= 126) {
-        head = length == 126 ? 4 : 10;
-        if (have < head)
+    *length = p[1] & 0x7F;
+    *head = 2;
+    if (*length >= 126) {
+        *head = *length == 126 ? 4 : HEAD_MAX;
+        if (have < *head)
             return 0;
-        length = 0;
-        for (size_t i = 2; i < head; i++)
-            length = length << 8 | p[i];
+        *length = 0;
+        for (size_t i = 2; i < *head; i++)
+            *length = *length << 8 | p[i];
     }
-    if (length > MAX_FRAME || (p[0] & 0x0F) == 0)
-        return -1;
-    if (have < head + length)
-        return 0;
+    return *length > MAX_FRAME || (p[0] & 0x0F) == 0 ? -1 : 1;
+}
+
+/* Takes the next whole frame. Returns 1: taken; 0: more bytes are needed; -1: a protocol error. */
+static inline int next_frame(struct inbox *in, struct frame *out)
+{
+    const uint8_t *p = in->bytes + in->start;
+    size_t have = in->end - in->start, head, length;
+    int read = frame_head(p, have, &head, &length);
+    if (read != 1 || have < head + length)
+        return read < 0 ? -1 : 0;
     *out = (struct frame){.opcode = p[0] & 0x0F, .payload = p + head, .length = length};
     in->start += head + length;
     return 1;

@@ -3,7 +3,7 @@
  * Says `ready PORT`, answers WebSocket handshakes until it reads a line on stdin, then makes up
  * --rate comments a second for --seconds. Every pass puts what is due into one frame and sends it
  * to every socket; passes start at least --tick-ms apart. Then one line of JSON; ends when stdin
- * is closed. No accounts, no log, no resume, no slow viewers: nothing that does more can be faster.
+ * is closed. With --welcome-bytes N every viewer gets a frame of N bytes behind its handshake. No accounts, no log, no resume, no slow viewers: nothing that does more can be faster.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,11 +19,11 @@
 #define SEND_SECONDS 2 /* a socket that takes nothing for so long is given up */
 
 static double comment_rate = 10, seconds = 10, tick_ms = 100, comment_bytes = 215,
-              most_viewers = 19000;
+              most_viewers = 19000, welcome_bytes = 0;
 
 static int *sockets;
 static unsigned socket_count, lost;
-static uint8_t *frame;
+static uint8_t *frame, *welcome; /* a whole frame of welcome_bytes */
 static uint64_t comments, passes, deliveries;
 
 static int listen_loopback(void)
@@ -64,7 +64,23 @@ static void keep(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (welcome)
+        send(fd, welcome, (size_t)welcome_bytes, MSG_NOSIGNAL); /* who left shows at the next */
     sockets[socket_count++] = fd;
+}
+
+static void make_welcome(void)
+{
+    static const char begin[] = "{\"type\":\"welcome\",\"comments\":[\"", end[] = "\"]}";
+    size_t size = (size_t)welcome_bytes, length = size - 4;
+    welcome = malloc(size);
+    memset(welcome, 'x', size);
+    welcome[0] = 0x81;
+    welcome[1] = 126; /* a length of 16 bits follows: RFC 6455 section 5.2 */
+    welcome[2] = (uint8_t)(length >> 8);
+    welcome[3] = (uint8_t)length;
+    memcpy(welcome + 4, begin, sizeof begin - 1);
+    memcpy(welcome + size - (sizeof end - 1), end, sizeof end - 1);
 }
 
 /* Accepts viewers until a line (true) or the end (false) comes on stdin. */
@@ -192,11 +208,15 @@ int main(int argc, char **argv)
     const struct option options[] = {
         {"rate", NULL, &comment_rate}, {"seconds", NULL, &seconds},
         {"tick-ms", NULL, &tick_ms},   {"bytes", NULL, &comment_bytes},
-        {"viewers", NULL, &most_viewers},
+        {"viewers", NULL, &most_viewers}, {"welcome-bytes", NULL, &welcome_bytes},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
     if (comment_rate <= 0 || comment_bytes > COMMENT_ROOM)
         die("--rate must be above 0 and --bytes at most %d", COMMENT_ROOM);
+    if (welcome_bytes > 0 && (welcome_bytes < 256 || welcome_bytes > 65000))
+        die("--welcome-bytes is 0 or 256 to 65000");
+    if (welcome_bytes > 0)
+        make_welcome();
     need_files(most_viewers);
     sockets = calloc((size_t)most_viewers, sizeof *sockets);
     frame = malloc(256 + COMMENTS_A_FRAME * (COMMENT_ROOM + 1));

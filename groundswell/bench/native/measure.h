@@ -57,13 +57,13 @@ static inline double histogram_ms(const struct histogram *h, double q)
     return (double)h->max / 1e6;
 }
 
-/* Prints `"latency_ms":{...}`, or null where nothing was measured. */
-static inline void histogram_print(const struct histogram *h)
+/* Prints `"name":{...}` in milliseconds, or null where nothing was measured. */
+static inline void histogram_print(const char *name, const struct histogram *h)
 {
     if (h->total == 0)
-        printf("\"latency_ms\":null");
+        printf("\"%s\":null", name);
     else
-        printf("\"latency_ms\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"max\":%.3f}",
+        printf("\"%s\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"max\":%.3f}", name,
                histogram_ms(h, 0.50), histogram_ms(h, 0.90), histogram_ms(h, 0.99),
                (double)h->max / 1e6);
 }

@@ -308,7 +308,7 @@ static void report(double cpu)
     for (int i = 0; i < ERROR_CODES && errors[i].count > 0; i++)
         printf("%s\"%s\":%llu", i ? "," : "", errors[i].code, (unsigned long long)errors[i].count);
     printf("},");
-    histogram_print(&latency);
+    histogram_print("latency_ms", &latency);
     printf("}\n");
 }
 

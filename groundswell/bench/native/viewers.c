@@ -4,6 +4,10 @@
  * prints one line of JSON. Every --every-th viewer is sampled: its frames are parsed and the send
  * times in them (`t=<ns>;`, wall clock) give latencies. What the others get is counted and thrown
  * away inside the kernel, so that one core can hold tens of thousands of them.
+ *
+ * --welcome yes: a viewer has joined when the first frame behind its handshake is whole, which is
+ * timed for every viewer from its connect() on; `ready` comes when all have. --each yes: latency of
+ * each comment by itself, for runs of few comments.
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -12,32 +16,46 @@
 #include "measure.h"
 #include "tokens.h"
 
-#define HANDSHAKES_AT_ONCE 200        /* well below every listen backlog in use */
 #define STDIN_NAME UINT64_MAX         /* in epoll data; all others are indices of viewers */
 #define READ_BYTES (256 * 1024)
 #define SOURCES_MAX 65000 /* 127.0.0.2 and on, within 127.0.0.0/16 */
 
-static const char *path = "/", *progress = "no", *tokens_path = NULL;
+static const char *path = "/", *progress = "no", *welcome = "no", *each = "no",
+                  *tokens_path = NULL;
 static double port, viewer_count = 1, sources = 16, every = 50, seconds = 60, connect_rate = 2000,
                     connect_seconds = 60, pong_seconds = 7;
+static double at_once = 200; /* handshakes: below every listen backlog in use */
 
 enum state { CONNECTING, HANDSHAKING, WATCHING, GONE };
 
 struct viewer {
     int fd;
     enum state state;
-    struct inbox *inbox; /* of sampled viewers only */
+    bool sampled;
+    struct inbox part;   /* of sampled viewers: a frame that is not all there */
     uint64_t bytes;      /* after the handshake */
+    int64_t began;       /* monotonic, its connect() */
+    uint64_t first;      /* bytes of its first frame; 0: not known yet */
+    bool joined;
+};
+
+/* One comment, as all sampled viewers got it. */
+struct spread {
+    int64_t stamp;
+    struct histogram latency;
 };
 
 static struct viewer *viewers;
 static char **tokens; /* of viewers in turn; NULL: nobody in particular */
 static size_t token_count;
-static struct histogram latency;
+static struct histogram latency, join_latency;
+static struct inbox shared; /* what is being read; empty between viewers */
+static struct spread *spreads;
 static int epoll;
-static unsigned opened, connected, closed;
+static unsigned opened, connected, joined, closed, spread_count;
 static uint64_t comments, messages, welcomes, pings, errors, sampled_bytes;
 static int64_t first_comment, last_comment; /* monotonic */
+static double join_seconds;
 
 static void leave(struct viewer *v)
 {
@@ -49,26 +67,42 @@ static void leave(struct viewer *v)
 static void open_viewer(unsigned i)
 {
     struct viewer *v = &viewers[i];
+    v->began = monotonic_ns();
     v->fd = connect_loopback((int)port, i % (unsigned)sources);
     if (i % (unsigned)every == 0)
-        v->inbox = calloc(1, sizeof *v->inbox);
+        v->sampled = true;
     watch(epoll, v->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, i);
+}
+
+static void count_spread(int64_t stamp, int64_t ns)
+{
+    unsigned i = spread_count;
+    while (i > 0 && spreads[i - 1].stamp != stamp)
+        i--;
+    if (i == 0) {
+        spreads = realloc(spreads, (spread_count + 1) * sizeof *spreads);
+        i = ++spread_count;
+        spreads[i - 1] = (struct spread){.stamp = stamp};
+    }
+    histogram_add(&spreads[i - 1].latency, ns);
 }
 
 static void take_message(const struct frame *frame)
 {
-    static const char welcome[] = "{\"type\":\"welcome\"";
+    static const char snapshot[] = "{\"type\":\"welcome\"";
     const uint8_t *at = frame->payload, *end = at + frame->length;
     const int64_t now = wall_ns();
     int64_t stamp;
     messages++;
     /* A snapshot repeats old comments: not deliveries. More than one a viewer means skips. */
-    if (frame->length >= sizeof welcome - 1 && memcmp(at, welcome, sizeof welcome - 1) == 0) {
+    if (frame->length >= sizeof snapshot - 1 && memcmp(at, snapshot, sizeof snapshot - 1) == 0) {
         welcomes++;
         return;
     }
     while ((stamp = next_stamp(&at, end)) != 0) {
         histogram_add(&latency, now - stamp);
+        if (strcmp(each, "yes") == 0)
+            count_spread(stamp, now - stamp);
         comments++;
         last_comment = monotonic_ns();
         if (!first_comment)
@@ -76,26 +110,61 @@ static void take_message(const struct frame *frame)
     }
 }
 
+/* Leaves what is no whole frame with its viewer, so that who has none needs no memory for it. */
+static void put_aside(struct viewer *v)
+{
+    const size_t rest = shared.end - shared.start;
+    free(v->part.bytes);
+    v->part = (struct inbox){0};
+    if (rest > 0) {
+        v->part.bytes = malloc(rest);
+        memcpy(v->part.bytes, shared.bytes + shared.start, rest);
+        v->part.end = v->part.capacity = rest;
+    }
+    shared.start = shared.end = 0;
+}
+
 /* Returns whether the viewer is still there. */
 static bool take_frames(struct viewer *v)
 {
     struct frame frame;
     int taken;
-    while ((taken = next_frame(v->inbox, &frame)) == 1) {
+    while ((taken = next_frame(&shared, &frame)) == 1) {
         if (frame.opcode == OP_TEXT) {
             take_message(&frame);
         } else if (frame.opcode == OP_PING) {
             pings++;
             send_control(v->fd, OP_PONG);
         } else if (frame.opcode == OP_CLOSE) {
-            return false;
+            break;
         } else if (frame.opcode != OP_PONG) {
             taken = -1;
             break;
         }
     }
     errors += taken < 0;
+    put_aside(v);
     return taken == 0;
+}
+
+/* Learns how long the first frame is. Returns false while its head is not all there: nothing may be
+ * read then, or what comes in between would be lost to it. The rest is another edge. */
+static bool size_first(struct viewer *v)
+{
+    uint8_t bytes[HEAD_MAX];
+    size_t head, length;
+    ssize_t n = recv(v->fd, bytes, sizeof bytes, MSG_PEEK);
+    if (n <= 0 || frame_head(bytes, (size_t)n, &head, &length) != 1)
+        return false;
+    v->first = head + length;
+    return true;
+}
+
+static void join(struct viewer *v)
+{
+    v->joined = true;
+    joined++;
+    histogram_add(&join_latency, monotonic_ns() - v->began);
 }
 
 /* Edge-triggered: reads until a read comes back short, after which the next byte is a new edge.
@@ -103,9 +172,12 @@ static bool take_frames(struct viewer *v)
 static void receive(struct viewer *v, bool ended)
 {
     ssize_t n;
+    if (!v->joined && v->first == 0 && !size_first(v) && !ended)
+        return;
     do {
-        if (v->inbox)
-            n = recv(v->fd, inbox_room(v->inbox, READ_BYTES), READ_BYTES, 0);
+        if (v->sampled)
+            n = recv(v->fd, inbox_room(&shared, READ_BYTES + v->part.end) + v->part.end,
+                     READ_BYTES, 0);
         else
             n = recv(v->fd, NULL, READ_BYTES, MSG_TRUNC);
         if (n == 0 || (n < 0 && errno != EAGAIN)) {
@@ -115,14 +187,18 @@ static void receive(struct viewer *v, bool ended)
         if (n < 0)
             return;
         v->bytes += (uint64_t)n;
-        if (v->inbox) {
+        if (v->sampled) {
             sampled_bytes += (uint64_t)n;
-            v->inbox->end += (size_t)n;
+            if (v->part.end > 0)
+                memcpy(shared.bytes, v->part.bytes, v->part.end);
+            shared.end = v->part.end + (size_t)n;
             if (!take_frames(v)) {
                 leave(v);
                 return;
             }
         }
+        if (!v->joined && v->first > 0 && v->bytes >= v->first)
+            join(v);
     } while (n == READ_BYTES || ended);
 }
 
@@ -136,6 +212,8 @@ static void on_event(struct viewer *v, uint32_t events)
     if (v->state == HANDSHAKING && events & EPOLLIN && receive_handshake(v->fd)) {
         v->state = WATCHING;
         connected++;
+        if (strcmp(welcome, "yes") != 0)
+            join(v);
     }
     if (v->state == WATCHING && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
         receive(v, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
@@ -160,17 +238,20 @@ static bool turn(int timeout_ms)
 static void connect_all(void)
 {
     const int64_t start = monotonic_ns();
-    while (connected < (unsigned)viewer_count) {
+    while (joined < (unsigned)viewer_count) {
         double elapsed = (double)(monotonic_ns() - start) / 1e9;
         if (elapsed > connect_seconds)
-            die("%u of %.0f viewers are connected after %.0f s", connected, viewer_count, elapsed);
-        while (opened < (unsigned)viewer_count && opened - connected < HANDSHAKES_AT_ONCE &&
+            die("%u of %.0f viewers are connected after %.0f s", joined, viewer_count, elapsed);
+        if (closed > 0 && strcmp(welcome, "yes") == 0)
+            die("a viewer was closed before all had joined");
+        while (opened < (unsigned)viewer_count && opened - joined < (unsigned)at_once &&
                opened <= connect_rate * elapsed)
             open_viewer(opened++);
         if (!turn(2))
-            die("told to stop while %u of %.0f viewers are connected", connected, viewer_count);
+            die("told to stop while %u of %.0f viewers are connected", joined, viewer_count);
     }
-    printf("ready %u\n", connected);
+    join_seconds = (double)(monotonic_ns() - start) / 1e9;
+    printf("ready %u\n", joined);
     fflush(stdout);
 }
 
@@ -206,7 +287,7 @@ static void report(double elapsed, double cpu)
         total += viewers[i].bytes;
         least = viewers[i].bytes < least ? viewers[i].bytes : least;
         most = viewers[i].bytes > most ? viewers[i].bytes : most;
-        sampled += viewers[i].inbox != NULL;
+        sampled += viewers[i].sampled;
     }
     printf("{\"viewers\":%.0f,\"connected\":%u,\"closed\":%u,\"sampled\":%u,\"comments\":%llu,"
            "\"messages\":%llu,\"welcomes\":%llu,\"pings\":%llu,\"errors\":%llu,\"bytes\":%llu,"
@@ -217,7 +298,14 @@ static void report(double elapsed, double cpu)
            (unsigned long long)errors, (unsigned long long)total,
            (unsigned long long)sampled_bytes, (unsigned long long)least,
            (unsigned long long)most, elapsed, (double)(last_comment - first_comment) / 1e9, cpu);
-    histogram_print(&latency);
+    printf("\"join_seconds\":%.4f,", join_seconds);
+    histogram_print("join_ms", &join_latency);
+    printf(",\"each_ms\":[");
+    for (unsigned i = 0; i < spread_count; i++)
+        printf("%s[%llu,%.3f,%.3f]", i ? "," : "", (unsigned long long)spreads[i].latency.total,
+               histogram_ms(&spreads[i].latency, 0.5), (double)spreads[i].latency.max / 1e6);
+    printf("],");
+    histogram_print("latency_ms", &latency);
     printf("}\n");
 }
 
@@ -229,12 +317,14 @@ int main(int argc, char **argv)
         {"every", NULL, &every},         {"seconds", NULL, &seconds},
         {"connect-rate", NULL, &connect_rate}, {"connect-seconds", NULL, &connect_seconds},
         {"pong-seconds", NULL, &pong_seconds}, {"progress", &progress, NULL},
-        {"tokens", &tokens_path, NULL},
+        {"welcome", &welcome, NULL},     {"each", &each, NULL},
+        {"at-once", NULL, &at_once},     {"tokens", &tokens_path, NULL},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
     if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > SOURCES_MAX ||
-        every < 1)
-        die("--port is needed; --viewers, --sources (at most %d) and --every are at least 1",
+        every < 1 || at_once < 1)
+        die("--port is needed; --viewers, --sources (at most %d), --every and --at-once are at "
+            "least 1",
             SOURCES_MAX);
     if (tokens_path)
         tokens = read_tokens(tokens_path, &token_count);

@@ -222,7 +222,7 @@ static void report(void)
         comma = ",";
     }
     printf("},");
-    histogram_print(&latency);
+    histogram_print("latency_ms", &latency);
     printf("}\n");
 }
 

@@ -5,7 +5,9 @@ would be slower (29 us a send against 9-11 us measured: a task for each), and a 
 unless that viewer's buffer is full.
 """
 
+import argparse
 import secrets
+from collections import deque
 
 import orjson
 import uvloop
@@ -15,15 +17,18 @@ from groundswell.bench.peers.listening import serve
 
 
 class Room:
-    """One room for all videos."""
+    """One room for all videos; who comes is sent the last `snapshot` comments in one message."""
 
-    def __init__(self) -> None:
+    def __init__(self, snapshot: int) -> None:
         self._viewers: set[web.WebSocketResponse] = set()
+        self._snapshot = snapshot
+        self._latest: deque[dict[str, object]] = deque(maxlen=snapshot)
 
     async def post_comment(self, request: web.Request) -> web.Response:
         """Send the comment to every viewer, then answer 201."""
         comment = orjson.loads(await request.read())
         comment["commentID"] = secrets.token_hex(18)
+        self._latest.append(comment)
         text = orjson.dumps(comment).decode()
         for viewer in tuple(self._viewers):
             try:
@@ -37,6 +42,9 @@ class Room:
         """Keep a viewer until it leaves; what it sends is read and ignored."""
         viewer = web.WebSocketResponse(compress=False)
         await viewer.prepare(request)
+        if self._snapshot:
+            welcome = {"type": "welcome", "comments": list(self._latest)}
+            await viewer.send_str(orjson.dumps(welcome).decode())
         self._viewers.add(viewer)
         try:
             async for _ in viewer:
@@ -46,13 +54,15 @@ class Room:
         return viewer
 
 
-def application() -> web.Application:
+def application(*, snapshot: int = 0) -> web.Application:
     """Return the application with its two routes."""
-    app, room = web.Application(), Room()
+    app, room = web.Application(), Room(snapshot)
     app.router.add_post("/live/{video}/comments", room.post_comment)
     app.router.add_get("/live/{video}/comments/stream", room.stream)
     return app
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(application()))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--snapshot", type=int, default=0)
+    uvloop.run(serve(application(snapshot=parser.parse_args().snapshot)))
