@@ -1,11 +1,13 @@
 """Which plane a process has."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from groundswell.broker.asyncio_plane import AsyncioPlane
 from groundswell.broker.handshake import Handshake
 from groundswell.broker.plane import OwnedPlane
+from groundswell.cext import EXTENSION_LOADED
 from groundswell.contract.clock import Clock
 from groundswell.contract.ports.uplink import Origin, Uplink
 from groundswell.contract.settings import StreamSettings
@@ -22,15 +24,24 @@ def make_plane(
     settings: StreamSettings, *, clock: Clock, jitter: Callable[[], float]
 ) -> OwnedPlane:
     """Return the plane of the settings; raises `PlaneMissing`."""
-    if settings.plane == "asyncio":
+    if chosen(settings) == "asyncio":
         return AsyncioPlane(settings=settings, clock=clock, jitter=jitter)
     try:
         from groundswell.broker.native_plane import NativePlane
     except ImportError as error:
         raise PlaneMissing(
-            "stream.plane is native, which needs Linux and the native modules: set it to asyncio"
+            "stream.plane is native, which needs Linux and the native modules: set it to auto"
         ) from error
     return NativePlane(settings=settings, clock=clock, jitter=jitter)
+
+
+def chosen(settings: StreamSettings) -> str:
+    """Return `native` or `asyncio`: of `auto` the former wherever the hub was built."""
+    if settings.plane != "auto":
+        return settings.plane
+    # Not tried out by an import: a hub that is there and does not load is to be heard of.
+    built = EXTENSION_LOADED and find_spec("groundswell.cext._hub") is not None
+    return "native" if built else "asyncio"
 
 
 def make_door(

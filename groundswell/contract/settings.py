@@ -229,16 +229,16 @@ class StreamSettings:
     """One viewer's stream."""
 
     plane: str = opt(
-        "asyncio",
-        choices=("asyncio", "native"),
-        help="What moves frames to sockets: the event loop, or the hub's own threads (Linux only, "
-        "without TLS).",
+        "auto",
+        choices=("auto", "native", "asyncio"),
+        help="What moves frames to sockets: the hub's own threads (native, Linux only), or the "
+        "event loop (asyncio). auto: native where it was built.",
     )
     hub_threads: int = opt(
         0,
         at_least=0,
         at_most=255,
-        help="Threads of the native plane. 0: one less than the process has cores, at least 1.",
+        help="Threads of the native plane. 0: one less than each worker has cores, at least 1.",
     )
     message_bytes: int = opt(
         16 * KIB, unit="bytes", at_least=1 * KIB, at_most=1 * MIB, help="Largest client message."

@@ -61,9 +61,10 @@ class Worker:
         structlog.contextvars.bind_contextvars(worker=self.number)
         self._follow_parent(settings.server.drain_time + ORPHAN_SECONDS)
         kafka = replace(settings.kafka, member=member_name(settings, worker=self.number))
+        stream = replace(settings.stream, hub_threads=hub_threads(settings))
         server = replace(settings.server, workers=1)
         try:
-            return serve(replace(settings, kafka=kafka, server=server))
+            return serve(replace(settings, kafka=kafka, server=server, stream=stream))
         except StartFailed as failed:
             self.failure.write_text(str(failed), encoding="utf-8")
             return CANNOT_START
@@ -80,6 +81,12 @@ class Worker:
 
         # A thread: it works before the event loop turns, and when it has stopped turning.
         threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def hub_threads(settings: Settings) -> int:
+    """Return the threads of a worker's native plane: workers share the cores evenly."""
+    share = len(os.sched_getaffinity(0)) // settings.server.workers
+    return settings.stream.hub_threads or max(1, share - 1)
 
 
 def member_name(settings: Settings, *, worker: int | None) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 native_plane = pytest.importorskip("groundswell.broker.native_plane", reason="not built here")
 
-from groundswell.broker.asyncio_plane import AsyncioPlane  # noqa: E402 - only with the hub
+from groundswell.broker import planes  # noqa: E402 - only with the hub
+from groundswell.broker.asyncio_plane import AsyncioPlane  # noqa: E402
 from groundswell.broker.plane import Variant  # noqa: E402
 from groundswell.broker.planes import PlaneMissing, make_plane  # noqa: E402
 from groundswell.broker.ring import Ring  # noqa: E402
@@ -133,8 +134,8 @@ async def test_a_dissolved_audience_gives_its_place_to_the_next(hall, wait_until
 
 def test_the_settings_choose_the_plane(clock):
     """And how many threads it has; by default all cores but one."""
-    chosen = replace(SETTINGS, plane="asyncio")
-    assert isinstance(make_plane(chosen, clock=clock, jitter=lambda: 0.5), AsyncioPlane)
+    loop = replace(SETTINGS, plane="asyncio")
+    assert isinstance(make_plane(loop, clock=clock, jitter=lambda: 0.5), AsyncioPlane)
     cores = len(os.sched_getaffinity(0))
     assert native_plane.hub_threads(StreamSettings()) == max(1, cores - 1)
     assert native_plane.hub_threads(StreamSettings(hub_threads=5)) == 5
@@ -143,5 +144,16 @@ def test_the_settings_choose_the_plane(clock):
 def test_a_machine_without_the_hub_says_what_to_set(clock, monkeypatch):
     """The native modules are not built, or it is not Linux."""
     monkeypatch.setitem(sys.modules, "groundswell.broker.native_plane", None)
-    with pytest.raises(PlaneMissing, match="set it to asyncio"):
+    with pytest.raises(PlaneMissing, match="set it to auto"):
         make_plane(SETTINGS, clock=clock, jitter=lambda: 0.5)
+
+
+def test_unless_told_it_is_the_native_plane_where_the_hub_was_built(clock, monkeypatch):
+    """And the event loop elsewhere, or where the pure twins are forced."""
+    automatic = StreamSettings()
+    assert planes.chosen(automatic) == "native"
+    with monkeypatch.context() as patch:
+        patch.setattr(planes, "EXTENSION_LOADED", False)
+        assert isinstance(make_plane(automatic, clock=clock, jitter=lambda: 0.5), AsyncioPlane)
+    monkeypatch.setattr(planes, "find_spec", lambda _: None)
+    assert planes.chosen(automatic) == "asyncio"

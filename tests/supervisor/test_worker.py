@@ -1,13 +1,19 @@
 """What makes a process a worker."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from groundswell.contract.settings import KafkaSettings, ServerSettings, Settings
+from groundswell.contract.settings import (
+    KafkaSettings,
+    ServerSettings,
+    Settings,
+    StreamSettings,
+)
 from groundswell.failures import StartFailed
-from groundswell.supervisor.worker import FOLDER, NUMBER, Worker, member_name
+from groundswell.supervisor.worker import FOLDER, NUMBER, Worker, hub_threads, member_name
 
 
 def test_a_process_without_supervisor_is_no_worker() -> None:
@@ -50,3 +56,17 @@ def test_members_of_groups_are_named_by_process(member: str, worker: int | None,
 def test_a_process_that_nothing_tells_apart_has_no_name_in_groups() -> None:
     """Two processes on free internal ports must not fence each other."""
     assert member_name(Settings(server=ServerSettings(internal_port=0)), worker=1) == ""
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "each"), [(1, 0, 15), (4, 0, 3), (16, 0, 1), (40, 0, 1), (4, 2, 2)]
+)
+def test_workers_share_the_cores_for_their_hubs(
+    monkeypatch: pytest.MonkeyPatch, workers: int, threads: int, each: int
+) -> None:
+    """One core of each share is for Python; what the operator says holds for each worker."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    settings = Settings(
+        server=ServerSettings(workers=workers), stream=StreamSettings(hub_threads=threads)
+    )
+    assert hub_threads(settings) == each
