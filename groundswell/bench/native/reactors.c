@@ -232,6 +232,8 @@ static void react_due(void)
     static uint64_t offered, next;
     int64_t now = monotonic_ns();
     if (rate > 0) {
+        if (now >= end)
+            now = end - 1; /* called once more after it, for what was due before it */
         for (int64_t due; (due = start + (int64_t)((double)offered * 1e9 / rate)) <= now; ) {
             struct reactor *r = &reactors[offered++ % (unsigned)socket_count];
             if (r->state == OPEN && r->due[r->sent % UNANSWERED_MAX] == 0)
@@ -275,6 +277,8 @@ static double run(void)
         react_due();
         turn(1);
     }
+    if (rate > 0)
+        react_due();
     cpu = cpu_seconds() - cpu;
     while (any_waits() && monotonic_ns() < end + ANSWER_SECONDS * SECOND_NS)
         turn(10);

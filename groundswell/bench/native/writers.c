@@ -94,11 +94,12 @@ static void lose(unsigned index)
             idle[i] = idle[--idle_count];
 }
 
-/* Gives the free connections what is due. */
+/* Gives the free connections what is due. The open loop leaves nothing out that was due before the
+ * end and found no connection free until after it. */
 static void post_due(void)
 {
     int64_t now = monotonic_ns();
-    while (idle_count > 0 && now < end) {
+    while (idle_count > 0 && (rate > 0 || now < end)) {
         int64_t due = rate > 0 ? start + (int64_t)((double)sent * 1e9 / rate) : now;
         if (due >= end)
             return;
@@ -190,10 +191,10 @@ static void run(void)
     end = start + (int64_t)(seconds * 1e9);
     wall_offset = wall_ns() - start;
     for (;;) {
+        post_due();
         int64_t now = monotonic_ns();
         if (open_count == 0 || (now >= end && in_flight == 0) || now >= end + ANSWER_SECONDS * SECOND_NS)
             return;
-        post_due();
         int n = epoll_wait(epoll, events, 256, 20);
         for (int i = 0; i < n; i++) {
             uint64_t expirations;
