@@ -42,6 +42,12 @@ def test_both_ways_allow_the_same_batches() -> None:
         assert threshold in COMPOSE
 
 
+def test_both_ways_sync_rows_before_they_are_acknowledged() -> None:
+    """One node alone is the only one that can remember them."""
+    assert "commitlog_sync: batch\n" in (TEMPLATES / "cassandra.yaml").read_text()
+    assert "'s/^commitlog_sync:.*/commitlog_sync: batch/'" in COMPOSE
+
+
 def test_both_ways_promise_the_same_of_kafka() -> None:
     """What durability rests on is the same with containers and without."""
     config = (TEMPLATES / "kafka.properties").read_text()
