@@ -6,6 +6,7 @@ its keep-alive time if none ever come. Requests that are not HTTP are answered w
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -179,20 +180,19 @@ class Listener:
             task.add_done_callback(self._taking.discard)
 
         assert self._server is not None, "set by start()"  # noqa: S101 - tells the type checker
-        listening = []
-        for bound in self._server.sockets:
-            listening.append(socket.socket(fileno=os.dup(bound.fileno())))
-            listening[-1].listen(_BACKLOG)
-        try:
+        with contextlib.ExitStack() as copies:  # the door has its own
+            listening = [
+                copies.enter_context(socket.socket(fileno=os.dup(bound.fileno())))
+                for bound in self._server.sockets
+            ]
+            for one in listening:
+                one.listen(_BACKLOG)
             door.open(
                 listening,
                 otherwise=otherwise,
                 patience=self._settings.header_timeout,
                 too_late=_TOO_LATE,
             )
-        finally:
-            for one in listening:
-                one.close()  # the door has its own
 
     async def close(self) -> None:
         """Let running requests finish (each within its own deadlines), then close all."""
