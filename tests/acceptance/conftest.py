@@ -65,10 +65,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     if report.failed:
         report.sections.append(("seed", f"GROUNDSWELL_TEST_SEED={SEED}"))
         arguments = getattr(item, "funcargs", {})
-        servers = [*getattr(arguments.get("deploy"), "servers", ()), arguments.get("shared")]
+        servers = [*getattr(arguments.get("deploy"), "servers", ())]
+        servers += [arguments.get("shared"), arguments.get("cluster")]
         report.sections += [
             ("server output", one.output()[-OUTPUT_SHOWN:]) for one in servers if one is not None
         ]
+        if (cluster := arguments.get("cluster")) is not None:
+            report.sections.append(("how far persist is", cluster.progress()))
     return report
 
 

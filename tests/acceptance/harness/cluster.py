@@ -10,13 +10,14 @@ from deploy.local.nginx import Nginx
 from tests.acceptance.harness.cluster_stores import ClusterStores
 from tests.acceptance.harness.deployment import Door, free_ports, mint
 from tests.acceptance.harness.namespace import Namespace
-from tests.acceptance.harness.server_process import ServerProcess
+from tests.acceptance.harness.server_process import ServerProcess, fetch_status
 from tests.acceptance.harness.waiting import POLL_S
 
 READY_WITHIN_S = 120.0  # six processes on two cores, beside a Kafka and a Cassandra
 COUNTS = {"ingest": 2, "broker": 2, "persist": 2}
 ROLE_OF_POINT = {"ingest": "ingest", "persist": "persist", "store": "persist", "index": "persist"}
 # Options of these sections are of no interest to other roles; all others concern everybody.
+PROGRESS = "groundswell_persist_"
 ROLES_OF_SECTION = {"ROOM": {"broker"}, "STREAM": {"broker"}}
 
 
@@ -209,6 +210,15 @@ class Cluster:
     def output(self) -> str:
         """Return everything the processes printed, process by process."""
         return "\n".join(f"== {one.name}\n{one.server.output()}" for one in self.roles)
+
+    def progress(self) -> str:
+        """Return what the projections say of themselves, for a failure's report."""
+        lines = []
+        for one in self.of("persist"):
+            status, metrics = fetch_status(f"{one.server.internal_url}/metrics")
+            lines.append(f"== {one.name}, pid {one.server.pid}, /metrics {status}")
+            lines += [line for line in metrics.splitlines() if line.startswith(PROGRESS)]
+        return "\n".join(lines)
 
     def close(self) -> None:
         """End everything that still runs."""
