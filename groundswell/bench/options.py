@@ -36,6 +36,8 @@ seconds_option = click.option(
 class Measuring:
     """A run of a command. Its rows are the journal's where `rows` is not set.
 
+    `tables` and `cut` are those of a result with several scenarios (`results.py`).
+
     A failure that is put into `failures` does not end the run, but it is not complete.
     """
 
@@ -43,6 +45,7 @@ class Measuring:
     rows: Sequence[Row] | None = None
     details: list[Row] | None = None
     tables: dict[str, Sequence[Row]] = field(default_factory=dict)
+    cut: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
 
@@ -72,7 +75,17 @@ def measuring(scenario: str, out: Path, settings: Mapping[str, object]) -> Itera
     for title, each in run.tables.items():
         show(each, title=title)
     if rows:
-        publish(scenario, out, about, settings, rows, details, tables=run.tables, reason=reason)
+        publish(
+            scenario,
+            out,
+            about,
+            settings,
+            rows,
+            details,
+            tables=run.tables,
+            cut=run.cut,
+            reason=reason,
+        )
     if bug:
         raise bug
     if reason:
@@ -92,6 +105,7 @@ def publish(
     details: Sequence[Row],
     *,
     tables: Mapping[str, Sequence[Row]] | None = None,
+    cut: Mapping[str, str] | None = None,
     reason: str | None = None,
 ) -> None:
     """Print the table and write the JSON file; `about` is `machine.describe()` before the run.
@@ -112,6 +126,7 @@ def publish(
         rows=rows,
         details=details,
         tables=tables,
+        cut=cut,
         command=command_line(),
         reason=reason,
     )

@@ -13,6 +13,7 @@
 | `summary` | where legs have several rounds, an object for each leg: what tells it from others, |
 |  | and for each figure `median`, `low`, `high` and `rounds` |
 | `tables` | of `plane`: the rows of each scenario, by its name |
+| `cut` | of `plane`: which of these scenarios are not complete, and why |
 | `details` | what is behind the rows: counts and latencies as the clients said them |
 
 A commit with `+` had changed files. Two files may be compared when machine, scenario and settings
@@ -53,6 +54,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     reason: str | None = None
     summary: list[dict[str, Any]] = []
     tables: dict[str, list[dict[str, Any]]] = {}
+    cut: dict[str, str] = {}
 
     def hardware(self) -> dict[str, Any]:
         """Return what tells its machine from others."""
@@ -68,6 +70,7 @@ def save(
     rows: Sequence[Row],
     details: Sequence[Row],
     tables: Mapping[str, Sequence[Row]] | None = None,
+    cut: Mapping[str, str] | None = None,
     command: str | None = None,
     reason: str | None = None,
 ) -> Path:
@@ -87,6 +90,7 @@ def save(
         "rows": rows,
         "summary": rounds.summary(rows),
         "tables": tables or {},
+        "cut": cut or {},
         "details": details,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +149,15 @@ def load_all(paths: Iterable[Path]) -> list[Result]:
 def expanded(result: Result) -> list[Result]:
     """Return a result and those of the scenarios in it, each as if it were measured alone."""
     inner = [
-        msgspec.structs.replace(result, scenario=name, rows=rows, tables={}, details=[])
+        msgspec.structs.replace(
+            result,
+            scenario=name,
+            rows=rows,
+            complete=name not in result.cut,
+            reason=result.cut.get(name),
+            tables={},
+            details=[],
+        )
         for name, rows in result.tables.items()
     ]
     return [result, *inner]

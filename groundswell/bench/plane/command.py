@@ -292,9 +292,12 @@ def _measure_all(
             whole[name], _ = measure(dataclasses.replace(run, seconds=seconds * time_scale))
         except ToolFailed as error:
             going.failures.append(f"{name}: {error}")
+            going.cut[name] = str(error)
         finally:
             if going.journal.rows:
                 going.tables[name] = going.journal.rows
+            if name not in whole:
+                going.cut.setdefault(name, "interrupted")
             details += [{"scenario": name, **record} for record in going.journal.details]
             going.rows = [check.row() for check in verdict.checks(whole)]
 
