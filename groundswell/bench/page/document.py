@@ -42,11 +42,12 @@ def document(results: Sequence[Result]) -> str:
     return html(tag("html", _head(), body, lang="en"))
 
 
-def _order(pool: Pool) -> tuple[int, str, tuple[int, ...]]:
+def _order(pool: Pool) -> tuple[int, str, bool, tuple[int, ...]]:
     names = list(words.SCENARIOS)
     name = pool.first.scenario
     place = names.index(name) if name in names else len(names)
-    return place, name, tuple(-ord(letter) for letter in pool.newest)  # the newest first
+    newest_first = tuple(-ord(letter) for letter in pool.newest)
+    return place, name, bool(pool.reasons), newest_first
 
 
 def _head() -> Element:
@@ -93,15 +94,15 @@ def _reading() -> Element:
         (
             "2.0× limit",
             "twice what the least does that can be done: a bare C loop that hands "
-            "ready bytes to the kernel, or a bare handler. 1× cannot be beaten.",
+            "ready bytes to the kernel, or a bare handler. 1× is as cheap as that.",
         ),
         ("0.16× naive", "a sixth of what this peer needs for the same."),
         (
-            "▲ full",
-            "a process filled more than 90 % of its core, or somebody else did. Where the "
-            "client was full the server could have done more; where others were, the "
-            "figure says little.",
+            "▲ server full",
+            "a process filled more than 90 % of its core. Where the client was full, the server "
+            "could have done more.",
         ),
+        ("▲ others busy", "somebody else used the machine meanwhile: the figure says little."),
         ("p50, p99", "half of all were faster than p50, 99 of 100 faster than p99."),
         ("2 – 3", "lowest and highest of several rounds; the figure is their median."),
     ]

@@ -49,23 +49,26 @@ class Kinds:
 def plots(legs: Sequence[Leg], kinds: Kinds) -> list[Element]:
     """Return the figures of one table, as they should stand beside each other."""
     found: list[Element] = []
+    scaling: list[Element] = []
     if _varies(legs, "viewers") and _varies_at_least(legs, "viewers", 3):
-        found += _against(
+        scaling = _against(
             legs, kinds, "viewers", "CPU us/delivery", "CPU a delivery by viewers", "viewers"
         )
+        found += scaling
     elif _varies(legs, "comments/s"):
         found += _against(
             legs,
             kinds,
             "comments/s",
             "deliveries/s",
-            "Deliveries a second by comments a second",
+            "Throughput by rate",
             "comments a second",
         )
     for fast, slow, title in _RANGES:
         found += _latency(legs, kinds, fast, slow, title)
     for column in _BARS:
-        found += _bars(legs, kinds, column)
+        if not (scaling and column == "CPU us/delivery"):  # which the line has said
+            found += _bars(legs, kinds, column)
     return found
 
 
@@ -125,7 +128,7 @@ def _latency(legs: Sequence[Leg], kinds: Kinds, fast: str, slow: str, title: str
                     low.median,
                     max(low.median, high.median),
                     f"{words.short(low.median)} – {words.short(high.median)} ms",
-                    words.bound(leg.bounds),
+                    words.bound_short(leg.bounds),
                     _group(leg, legs),
                 )
             )
@@ -138,6 +141,10 @@ def _latency(legs: Sequence[Leg], kinds: Kinds, fast: str, slow: str, title: str
 def _bars(legs: Sequence[Leg], kinds: Kinds, column: str) -> list[Element]:
     title, unit = words.title(column)
     items = []
+    if column.startswith("RSS"):  # does not depend on the rate, and the limit keeps nothing
+        if not _varies(legs, "viewers"):
+            legs = [leg for leg in legs if _rate(leg) == max(map(_rate, legs))]
+        legs = [leg for leg in legs if not words.is_limit(leg.name)]
     for leg in legs:
         if not (figure := leg.figures.get(column)):
             continue
@@ -154,13 +161,17 @@ def _bars(legs: Sequence[Leg], kinds: Kinds, column: str) -> list[Element]:
                 " · ".join(ratios[:2]),
                 figure.low,
                 figure.high,
-                words.bound(leg.bounds),
+                words.bound_short(leg.bounds),
                 _group(leg, legs),
             )
         )
     if not any(item.value > 0 for item in items):
         return []
     return [_figure(title, unit, words.way(column), svg.bars(items, label=title))]
+
+
+def _rate(leg: Leg) -> float:
+    return rounds.as_number(leg.keys.get("comments/s")) or 0.0
 
 
 def _group(leg: Leg, legs: Sequence[Leg]) -> str:

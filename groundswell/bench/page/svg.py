@@ -22,7 +22,9 @@ _LOG_FROM = 20.0  # highest by lowest from which on an axis is logarithmic
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar. `kind` is its class, `bounded` says who filled a core; `group` heads its like."""
+    """One bar. `kind` is its class, `bounded` says in two words who filled a core.
+
+    Those of one `group` stand under it."""
 
     name: str
     kind: str
@@ -178,8 +180,7 @@ def _heading(drawing: Element, text: str, y: float) -> float:
 def _title(drawing: Element, y: float, name: str, text: str, note: str, bounded: str) -> None:
     drawing.append(_text(0, y + 15, name, "name", "start"))
     if bounded:
-        drawing[-1].append(tag("tspan", "  ▲ full", class_="full"))
-        drawing[-1].append(tag("title", bounded))
+        drawing[-1].append(tag("tspan", f"  ▲ {bounded}", class_="full"))
     figure = _text(WIDTH, y + 15, "", "figure", "end")
     figure.append(tag("tspan", text, class_="value"))
     if note:

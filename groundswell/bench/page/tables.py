@@ -30,17 +30,22 @@ def legs_table(legs: Sequence[Leg], rows: Sequence[Row]) -> Element:
         full = words.bound(leg.bounds)
         cells.append(tag("td", tag("span", f"▲ {full}", class_="warn") if full else None))
         body.append(tag("tr", cells))
-    return _scrolling(tag("thead", tag("tr", (_head(name) for name in head))), tag("tbody", body))
+    numbers = {column for leg in legs for column in leg.figures} | {"rounds"}
+    titles = (_head(name, number=name in numbers) for name in head)
+    return _scrolling(tag("thead", tag("tr", titles)), tag("tbody", body))
 
 
 def plain_table(rows: Sequence[Row]) -> Element:
     """Return rows as they are; a target that is met or missed is marked."""
     columns = list(rows[0])
     body = [
-        tag("tr", (_plain(row.get(column), first=not i) for i, column in enumerate(columns)))
+        tag(
+            "tr", (_plain(column, row.get(column), first=not i) for i, column in enumerate(columns))
+        )
         for row in rows
     ]
-    return _scrolling(tag("thead", tag("tr", map(_head, columns))), tag("tbody", body))
+    titles = (_head(column, number=column == "figure") for column in columns)
+    return _scrolling(tag("thead", tag("tr", titles)), tag("tbody", body))
 
 
 def _scrolling(*parts: Element) -> Element:
@@ -54,8 +59,8 @@ def _scrolling(*parts: Element) -> Element:
     )
 
 
-def _head(name: str) -> Element:
-    return tag("th", name, scope="col")
+def _head(name: str, *, number: bool) -> Element:
+    return tag("th", name, scope="col", class_="number" if number else None)
 
 
 def _first_rows(legs: Sequence[Leg], rows: Sequence[Row]) -> list[tuple[Leg, Row]]:
@@ -85,10 +90,13 @@ def _figure(leg: Leg, legs: Sequence[Leg], column: str, row: Row) -> Element:
     return tag("td", cell(figure.median), (tag("small", text) for text in more), class_="number")
 
 
-def _plain(value: object, *, first: bool) -> Element:
+def _plain(column: str, value: object, *, first: bool) -> Element:
+    if column == "bounded by":
+        full = words.bound([str(value)] if value else [])
+        return tag("td", tag("span", f"▲ {full}", class_="warn") if full else None)
     if value in ("yes", "NO"):
         kind = "good" if value == "yes" else "bad"
         return tag("td", tag("span", "✓ met" if value == "yes" else "✗ missed", class_=kind))
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = column == "figure" and not isinstance(value, str)
     name = "th" if first else "td"
     return tag(name, cell(value), class_="number" if number else "text")

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from groundswell.bench.rounds import better
 
 SCENARIOS = {  # in the order of the page: what it is, and how it is measured
-    "plane": ("Targets", "What the live plane has to reach, and what it reached."),
     "fanout": (
         "One large room",
         "Comments come at a steady rate and go to every viewer of one room.",
@@ -19,6 +18,7 @@ SCENARIOS = {  # in the order of the page: what it is, and how it is measured
     "idle": ("Nothing happens", "Viewers who get pings and nothing else."),
     "uplink": ("Viewers react", "Reactions over the viewers' own sockets, in a closed loop."),
     "beside": ("Two rooms", "A small room's latency, alone and beside a large room under load."),
+    "plane": ("Targets", "What the live plane has to reach, and what it reached."),
     "many": ("As many as fit", "Viewers over several workers of one broker, through Kafka."),
     "ingest": ("Comments accepted", "Comments posted over HTTP in a closed loop."),
     "deflate": ("Compression", "Bytes and CPU of one frame, plain and deflated."),
@@ -49,7 +49,7 @@ COLUMNS = {
     "CPU %": ("CPU", "% of a core"),
     "RSS KiB/viewer": ("Memory a viewer", "KiB"),
     "RSS KB/viewer": ("Memory a viewer", "KB"),
-    "deliveries/s": ("Deliveries a second", ""),
+    "deliveries/s": ("Deliveries", "a second"),
     "posts/s": ("Posts a second", ""),
     "joins/s": ("Joins a second", ""),
     "messages/s": ("Messages a second", ""),
@@ -95,7 +95,17 @@ def bound(names: Sequence[str]) -> str:
     elif others:
         core = others[0].removeprefix("others on the ").removesuffix(" core")
         parts = [f"others filled the {core}'s core" if p == others[0] else p for p in parts]
-    return ", ".join(f"{part}'s core full" if " " not in part else part for part in parts)
+    return ", ".join(p if p.startswith("others") else f"{p} at a full core" for p in parts)
+
+
+def bound_short(names: Sequence[str]) -> str:
+    """Return the same in two words; empty where nobody did."""
+    everything = ", ".join(names)
+    if not everything:
+        return ""
+    if "others" in everything:
+        return "others busy"
+    return "server full" if "server" in everything else "client full"
 
 
 def way(column: str) -> str:
