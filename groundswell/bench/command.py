@@ -6,6 +6,7 @@ A subcommand's module is imported when it is named: the rest of the product neve
 import importlib
 import signal
 import sys
+from pathlib import Path
 from typing import Final
 
 import click
@@ -79,13 +80,23 @@ def _without(name: str, library: str) -> click.Command:
 
 
 @click.group("bench", cls=_Scenarios)
+@click.option(
+    "--program",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The `groundswell` to measure, such as another checkout's .venv/bin/groundswell.",
+)
 @click.pass_context
-def bench(context: click.Context) -> None:
+def bench(context: click.Context, program: Path | None) -> None:
     """Measure servers on this machine, and read what was measured.
 
     The server has one core, the clients another. Every command writes a JSON file; `report` makes
     a page of such files, `compare` says what differs between two.
     """
+    if program is not None:
+        from groundswell.bench.program import choose
+
+        choose(program.absolute())
+        context.call_on_close(lambda: choose(None))
     # Ended from outside, the bench still ends the servers that it started.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))

@@ -158,7 +158,9 @@ def command_line() -> str | None:
     context = click.get_current_context(silent=True)
     if context is None:
         return None
-    words = ["groundswell", "bench", str(context.info_name)]
+    chosen = context.parent.params.get("program") if context.parent else None
+    words = ["groundswell", "bench", *(["--program", str(chosen)] if chosen else [])]
+    words.append(str(context.info_name))
     for parameter in context.command.params:
         name = str(parameter.name)
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
