@@ -96,9 +96,19 @@ def test_a_result_that_cannot_be_written_is_still_printed(tmp_path):
 
 
 def test_ending_a_real_run_from_outside_keeps_its_first_leg(tmp_path):
-    """SIGTERM while the second leg of two is measured."""
-    command = [sys.executable, "-m", "groundswell.bench", "fanout", "--viewers", "5"]
-    command += ["--rates", "20,21", "--servers", "limit", "--seconds", "2"]
+    """SIGTERM in the second leg of two, which here takes as long as it takes to end it."""
+    program = (
+        "import sys, time\nfrom groundswell.bench import fanout\nfrom groundswell.cli import cli\n"
+        "measure, measured = fanout.measure_server, []\n"
+        "def once(*arguments, **options):\n"
+        "    while measured: time.sleep(0.02)\n"
+        "    measured.append(measure(*arguments, **options))\n"
+        "    return measured[0]\n"
+        "fanout.measure_server = once\n"
+        "cli.main(['bench', *sys.argv[1:]])"
+    )
+    command = [sys.executable, "-c", program, "fanout", "--viewers", "5", "--seconds", "0.5"]
+    command += ["--rates", "20,21", "--servers", "limit"]
     with subprocess.Popen(
         [*command, "--out", str(tmp_path / "out")], stderr=subprocess.PIPE, text=True
     ) as process:

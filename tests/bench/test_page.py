@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from groundswell.bench import rounds
 from groundswell.bench.command import bench
 from groundswell.bench.page import svg, words
-from groundswell.bench.page.beside import besides
+from groundswell.bench.page.beside import arranged, besides
 from groundswell.bench.page.document import document
 from groundswell.bench.page.plots import Kinds, plots
 from groundswell.bench.results import load_all
@@ -146,6 +146,14 @@ def test_a_server_is_compared_with_those_under_the_same_load():
     assert besides(legs[0], legs, "CPU us/delivery") == []
     states = rounds.legs([{"cache": "memory", "p50 ms": 1.0}, {"cache": "redis", "p50 ms": 2.0}])
     assert besides(states[0], states, "p50 ms") == []
+
+
+def test_legs_under_the_same_load_stand_together():
+    """The limit, the product, peers: whatever the order in which they were measured."""
+    legs = arranged(rounds.legs(shapes.fanout_rows()))
+    assert [(leg.name, leg.keys["comments/s"]) for leg in legs] == [
+        (name, rate) for rate in (10.0, 100.0) for name in ("limit", "groundswell", "naive")
+    ]
 
 
 def test_a_peer_that_nobody_named_yet_has_its_colour_and_ratio():

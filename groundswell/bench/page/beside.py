@@ -29,6 +29,19 @@ def is_ours(leg: Leg) -> bool:
     return not compares_servers(leg) or words.is_ours(leg.name)
 
 
+def arranged(legs: Sequence[Leg]) -> list[Leg]:
+    """Return legs under the same load beside each other: the limit, the product, peers."""
+    places: list[dict[str, object]] = []
+    for leg in legs:
+        if leg.place not in places:
+            places.append(leg.place)
+
+    def order(leg: Leg) -> tuple[int, bool, bool]:
+        return places.index(leg.place), not words.is_limit(leg.name), not is_ours(leg)
+
+    return sorted(legs, key=order)
+
+
 def besides(leg: Leg, legs: Sequence[Leg], column: str) -> list[Beside]:
     """Return limit and peers, in this order; nothing for a leg that is not the product's."""
     ours = leg.figures.get(column)

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 from groundswell import web
 from groundswell.bench import rounds
 from groundswell.bench.page import words
+from groundswell.bench.page.beside import arranged
 from groundswell.bench.page.headline import headline
 from groundswell.bench.page.markup import html, tag
 from groundswell.bench.page.plots import Kinds, plots
@@ -117,7 +118,8 @@ def _section(pool: Pool, kinds: Kinds, *, anchor: str | None) -> Element:
     if pool.rows and result.scenario in _TABLES_ONLY:
         parts = [plain_table(pool.rows)]
     elif pool.rows:
-        legs = rounds.legs(pool.rows)
+        legs = arranged(rounds.legs(pool.rows))
+        kinds.begin_section()
         drawn = plots(legs, kinds)
         parts = [tag("div", drawn, class_="plots")] if drawn else []
         parts.append(legs_table(legs, pool.rows))

@@ -25,11 +25,18 @@ _OUR_KINDS = 3
 
 
 class Kinds:
-    """Gives each name on the page a class, which is its colour, and a number, which is its mark."""
+    """Gives each name a class, which is its colour, and a number, which is its mark.
+
+    Peers keep theirs on the whole page; the product's own legs are told apart in each section.
+    """
 
     def __init__(self) -> None:
         self._peers: list[str] = []
         self._ours: list[str] = []
+
+    def begin_section(self) -> None:
+        """Let the product's first leg have the accent again."""
+        self._ours.clear()
 
     def of(self, leg: Leg) -> str:
         """Return the class of a leg."""

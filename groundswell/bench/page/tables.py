@@ -25,10 +25,11 @@ def legs_table(legs: Sequence[Leg], rows: Sequence[Row]) -> Element:
         row = texts[tuple(leg.keys.items())]
         cells = [tag("th" if i == 0 else "td", _key(leg, key)) for i, key in enumerate(keys)]
         cells[0].set("scope", "row")
+        if full := words.bound_short(leg.bounds):
+            cells[0].append(tag("small", f"▲ {full}", class_="warn"))
         cells += [tag("td", str(leg.rounds), class_="number")] if several else []
         cells += [_figure(leg, legs, column, row) for column in others]
-        full = words.bound(leg.bounds)
-        cells.append(tag("td", tag("span", f"▲ {full}", class_="warn") if full else None))
+        cells.append(_bounds(leg.bounds))
         body.append(tag("tr", cells))
     numbers = {column for leg in legs for column in leg.figures} | {"rounds"}
     titles = (_head(name, number=name in numbers) for name in head)
@@ -57,6 +58,11 @@ def _scrolling(*parts: Element) -> Element:
         role="region",
         aria_label="Table",
     )
+
+
+def _bounds(names: Sequence[str]) -> Element:
+    full = words.bound(names)
+    return tag("td", tag("span", f"▲ {full}", class_="warn") if full else None)
 
 
 def _head(name: str, *, number: bool) -> Element:
@@ -92,8 +98,7 @@ def _figure(leg: Leg, legs: Sequence[Leg], column: str, row: Row) -> Element:
 
 def _plain(column: str, value: object, *, first: bool) -> Element:
     if column == "bounded by":
-        full = words.bound([str(value)] if value else [])
-        return tag("td", tag("span", f"▲ {full}", class_="warn") if full else None)
+        return _bounds([str(value)] if value else [])
     if value in ("yes", "NO"):
         kind = "good" if value == "yes" else "bad"
         return tag("td", tag("span", "✓ met" if value == "yes" else "✗ missed", class_=kind))
