@@ -47,8 +47,8 @@ def compare(
     """Say what is faster and slower in B than in A: two files, or two folders of files.
 
     Several files of a scenario in a folder are its rounds. Scenario, settings and machine must be
-    the same. A difference is within noise while rounds overlap, or below 5 % (10 % where a side has
-    fewer than three rounds).
+    the same. A difference is within noise while rounds overlap or are as far from each other, and
+    below 5 % (10 % where a side has fewer than three rounds).
 
     With --commits the scenarios come behind A and B, each with its options in quotes: main HEAD
     "fanout --rates 100" joins.

@@ -40,7 +40,7 @@ class Progress:
         self._live = Live(
             self,
             console=self._console,
-            refresh_per_second=4,
+            refresh_per_second=1,  # it takes CPU of the machine that is measured
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,

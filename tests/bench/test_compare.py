@@ -29,6 +29,7 @@ def verdicts(compared):
         ((100.0, 101.0, 102.0), (120.0, 121.0, 122.0), "faster"),
         ((100.0, 101.0, 102.0), (80.0, 81.0, 82.0), "slower"),
         ((100.0, 101.0, 130.0), (120.0, 121.0, 122.0), "within noise"),  # rounds overlap
+        ((100.0, 110.0, 120.0), (121.0, 125.0, 129.0), "within noise"),  # as far as rounds are
         ((100.0, 101.0, 102.0), (103.0, 104.0, 105.0), "within noise"),  # below 5 %
         ((100.0,), (108.0,), "within noise"),  # one round: below 10 %
         ((100.0,), (112.0,), "faster"),
