@@ -156,7 +156,7 @@ def expanded(result: Result) -> list[Result]:
             complete=name not in result.cut,
             reason=result.cut.get(name),
             tables={},
-            details=[],
+            details=[one for one in result.details if one.get("scenario") == name],
         )
         for name, rows in result.tables.items()
     ]

@@ -8,11 +8,11 @@ from click.testing import CliRunner
 
 from groundswell.bench import rounds
 from groundswell.bench.command import bench
-from groundswell.bench.page import svg, words
+from groundswell.bench.page import percentiles, svg, words
 from groundswell.bench.page.beside import arranged, besides
 from groundswell.bench.page.document import document
 from groundswell.bench.page.plots import Kinds, plots
-from groundswell.bench.results import load_all
+from groundswell.bench.results import load_all, pooled
 from tests.bench import shapes
 
 
@@ -90,7 +90,10 @@ def test_a_figure_of_a_full_core_is_marked():
     texts = [tostring(figure, encoding="unicode") for figure in drawn]
     line = next(text for text in texts if "Throughput" in text)
     assert line.count(" bounded") == 1
-    assert "naive aiohttp: 90,000 a second at 100 comments a second, server at a full" in line
+    assert (
+        "naive aiohttp: 90,000 deliveries a second at 100 comments a second, server at a full"
+        in line
+    )
     bars = next(text for text in texts if "CPU a delivery" in text)
     assert bars.count(" bounded") == 1
     assert "▲ server full" in bars
@@ -117,17 +120,17 @@ def test_a_table_gets_the_plots_that_its_columns_allow():
     """Rates make a line of throughput, sizes one of scaling; neither is drawn twice."""
     assert titles(shapes.fanout_rows()) == [
         "Throughput by rate",
-        "Latency, p50 to p99",
+        "Latency",
         "CPU a delivery",
         "Memory a viewer",
     ]
     assert titles(shapes.sweep_rows()) == [
         "CPU a delivery by viewers",
-        "Latency, p50 to p99",
+        "Latency",
         "Memory a viewer",
     ]
     assert titles(shapes.ingest_rows(9.0)) == [
-        "Latency, p50 to p99",
+        "Latency",
         "CPU a post",
         "Posts a second",
     ]
@@ -163,6 +166,30 @@ def test_a_peer_that_nobody_named_yet_has_its_colour_and_ratio():
     assert [kinds.of(leg) for leg in legs] == ["limit", "ours0", "peer0"]
     assert len({kinds.shape(leg) for leg in legs}) == 3
     assert besides(legs[1], legs, "p50 ms")[1].name == "newcomer"
+
+
+def test_percentiles_that_the_table_leaves_out_come_from_the_records(tmp_path):
+    """By the record that repeats the row; p90 and the slowest are drawn, the table stays."""
+    rows = shapes.fanout_rows()
+    latency = {"p50": 20.0, "p90": 31.0, "p99": 50.0, "max": 66.0}
+    details = [{**row, "saw": {"latency_ms": latency}} for row in rows]
+    details[0]["writers"] = {"latency_ms": None}
+    shapes.write(tmp_path, "fanout", rows, details=details)
+    shapes.write(
+        tmp_path,
+        "plane",
+        shapes.plane_rows(),
+        tables={"fanout": rows[:1]},
+        details=[{"scenario": "fanout", **details[0]}],
+    )
+    pools = {pool.first.scenario: pool for pool in pooled(load_all([tmp_path]))}
+    found = percentiles.rows(pools["fanout"])
+    assert (found[0]["p90 ms"], found[0]["max ms"]) == (31.0, 66.0)
+    slow = next(row for row in found if row["server"] == "naive")
+    assert "p90 ms" not in slow  # its median is another one
+    page = document(load_all([tmp_path]))
+    assert "p50, p90, p99, slowest; ms" in page
+    assert "max ms" not in page
 
 
 def test_several_rounds_show_median_and_spread(tmp_path):

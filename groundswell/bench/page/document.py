@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element
 
 from groundswell import web
 from groundswell.bench import rounds
-from groundswell.bench.page import words
+from groundswell.bench.page import percentiles, words
 from groundswell.bench.page.beside import arranged
 from groundswell.bench.page.headline import headline
 from groundswell.bench.page.markup import html, tag
@@ -53,14 +53,17 @@ def _order(pool: Pool) -> tuple[int, str, bool, tuple[int, ...]]:
 
 def _head() -> Element:
     tokens = (Path(web.__file__).parent / "assets" / "tokens.css").read_text(encoding="utf-8")
-    own = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    own = [
+        Path(__file__).with_name(name).read_text(encoding="utf-8")
+        for name in ("page.css", "plots.css")
+    ]
     return tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("title", "Groundswell: measured"),
-        tag("style", tokens + own),
+        tag("style", tokens, own),
     )
 
 
@@ -120,7 +123,7 @@ def _section(pool: Pool, kinds: Kinds, *, anchor: str | None) -> Element:
     elif pool.rows:
         legs = arranged(rounds.legs(pool.rows))
         kinds.begin_section()
-        drawn = plots(legs, kinds)
+        drawn = plots(arranged(rounds.legs(percentiles.rows(pool))), kinds)
         parts = [tag("div", drawn, class_="plots")] if drawn else []
         parts.append(legs_table(legs, pool.rows))
     return tag(

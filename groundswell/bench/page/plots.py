@@ -16,8 +16,8 @@ _BARS = (
     *("CPU %", "RSS KiB/viewer", "RSS KB/viewer"),
 )
 _RANGES = (  # fast end, slow end, what they are
-    ("p50 ms", "p99 ms", "Latency, p50 to p99"),
-    ("fan-out p50 ms", "fan-out p99 ms", "Latency of comments, p50 to p99"),
+    ("p50 ms", "p99 ms", "Latency"),
+    ("fan-out p50 ms", "fan-out p99 ms", "Latency of comments"),
     ("median ms", "last ms", "Median viewer to last viewer"),
 )
 _PEER_KINDS = 4  # classes that peers share in turn
@@ -110,7 +110,8 @@ def _against(
         for name, points in series.items()
     ]
     unit = words.title(column)[1]
-    drawing = svg.lines(drawn, label=f"{title}: {', '.join(first)}", x_title=x_title, unit=unit)
+    on_top = sorted(drawn, key=lambda line: line.kind.startswith("ours"))
+    drawing = svg.lines(on_top, label=f"{title}: {', '.join(first)}", x_title=x_title, unit=unit)
     return [_figure(title, unit, words.way(column), drawing, _legend(drawn))]
 
 
@@ -125,8 +126,13 @@ def _legend(series: Sequence[svg.Line]) -> Element:
 
 def _latency(legs: Sequence[Leg], kinds: Kinds, fast: str, slow: str, title: str) -> list[Element]:
     items = []
+    has = {name for name in ("p90 ms", "max ms") if fast == "p50 ms"}
     for leg in legs:
         low, high = leg.figures.get(fast), leg.figures.get(slow)
+        p90, most = (
+            leg.figures[name].median if name in has and name in leg.figures else None
+            for name in ("p90 ms", "max ms")
+        )
         if low and high and low.median > 0:
             items.append(
                 svg.Range(
@@ -137,12 +143,16 @@ def _latency(legs: Sequence[Leg], kinds: Kinds, fast: str, slow: str, title: str
                     f"{words.short(low.median)} – {words.short(high.median)} ms",
                     words.bound_short(leg.bounds),
                     _group(leg, legs),
+                    p90,
+                    most,
                 )
             )
     if not items:
         return []
     drawing = svg.ranges(items, label=title, unit="ms")
-    return [_figure(title, "ms, logarithmic", words.way(slow), drawing)]
+    marks = [fast, "p90", slow, "slowest"] if any(item.far for item in items) else [fast, slow]
+    about = ", ".join(mark.removesuffix(" ms") for mark in marks)
+    return [_figure(title, f"{about}; ms", words.way(slow), drawing)]
 
 
 def _bars(legs: Sequence[Leg], kinds: Kinds, column: str) -> list[Element]:

@@ -39,7 +39,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """From the median of something to its slow end, both above 0."""
+    """From the median of something to its slow end, both above 0.
+
+    `between` and `far` are a percentile on the way, and the slowest of all.
+    """
 
     name: str
     kind: str
@@ -48,6 +51,8 @@ class Range:
     text: str
     bounded: str = ""
     group: str = ""
+    between: float | None = None
+    far: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def bars(items: Sequence[Bar], *, label: str) -> Element:
 
 def ranges(items: Sequence[Range], *, label: str, unit: str) -> Element:
     """Return lines from the median to the slow end, on one logarithmic axis."""
-    low, high = min(item.low for item in items), max(item.high for item in items)
+    low, high = min(item.low for item in items), max(item.far or item.high for item in items)
     low, high = 10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high) + 1e-9)
     drawing, y = _drawing(label), 0.0
     at = _scale(low, high, 6, WIDTH - 6, log=True)
@@ -100,8 +105,12 @@ def ranges(items: Sequence[Range], *, label: str, unit: str) -> Element:
         _title(drawing, y, item.name, item.text, "", item.bounded)
         drawing.append(_line(at(item.low), y + 27, at(item.high), y + 27, f"range {item.kind}"))
         drawing.append(tag("circle", cx=_n(at(item.low)), cy=y + 27, r=5, class_=item.kind))
-        end = _line(at(item.high), y + 21, at(item.high), y + 33, f"range {item.kind}")
-        drawing.append(end)
+        for value, half in ((item.between, 4), (item.high, 6)):
+            if value is not None:
+                x = at(value)
+                drawing.append(_line(x, y + 27 - half, x, y + 27 + half, f"range {item.kind}"))
+        if item.far is not None:
+            drawing.append(tag("circle", cx=_n(at(item.far)), cy=y + 27, r=2, class_=item.kind))
         y += _ROW
     for value in _decades(low, high):
         grid.append(_line(at(value), 0, at(value), y, "grid"))

@@ -49,7 +49,7 @@ COLUMNS = {
     "CPU %": ("CPU", "% of a core"),
     "RSS KiB/viewer": ("Memory a viewer", "KiB"),
     "RSS KB/viewer": ("Memory a viewer", "KB"),
-    "deliveries/s": ("Deliveries", "a second"),
+    "deliveries/s": ("Deliveries", "deliveries a second"),
     "posts/s": ("Posts a second", ""),
     "joins/s": ("Joins a second", ""),
     "messages/s": ("Messages a second", ""),
