@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from groundswell.bench import fanout
+from groundswell.bench import run as run_module
+from groundswell.bench.command import bench
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.options import measuring
 from tests.bench import shapes
@@ -93,6 +97,29 @@ def test_a_result_that_cannot_be_written_is_still_printed(tmp_path):
     done = run_that(tmp_path)
     assert done.exit_code == 1
     assert "| limit " in done.output
+
+
+def test_a_server_that_is_killed_costs_no_more_than_its_own_leg(tmp_path, monkeypatch, tools):
+    """The real tools, and a real process that is gone."""
+    measure = fanout.measure_server
+
+    def measure_or_kill(run, server, **options):
+        if server.name == "naive":
+            os.kill(server.process.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, server.process.pid, os.WEXITED | os.WNOWAIT)
+        return measure(run, server, **options)
+
+    monkeypatch.setattr(fanout, "measure_server", measure_or_kill)
+    monkeypatch.setattr(fanout, "SETTLE_TIME", 0.1)
+    monkeypatch.setattr(run_module, "compile_tools", lambda _cache: tools)
+    arguments = ["fanout", "--viewers", "3", "--rates", "20", "--seconds", "0.2"]
+    arguments += ["--servers", "limit,naive", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(bench, arguments)
+    assert done.exit_code == 1
+    assert "not complete: naive, 20 comments/s: " in done.output
+    result = written(tmp_path)
+    assert [row["server"] for row in result["rows"]] == ["limit"]
+    assert not result["complete"]
 
 
 def test_ending_a_real_run_from_outside_keeps_its_first_leg(tmp_path):
