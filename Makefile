@@ -68,8 +68,8 @@ docs: build ## write the generated pages anew
 	$(BIN)/python scripts/protocol_tables.py
 
 bench: build ## fan-out and ingest beside the limit and a naive server, as ratios (about 5 minutes)
-	$(BIN)/python -m groundswell.bench ingest
-	$(BIN)/python -m groundswell.bench fanout
+	$(BIN)/groundswell bench ingest
+	$(BIN)/groundswell bench fanout
 
 .PHONY: stack stack-down stack-status
 stack: ## start Kafka, Cassandra, Redis and PostgreSQL on this machine, one node each

@@ -1,5 +1,7 @@
-"""`python -m groundswell.bench <scenario>`."""
+"""`python -m groundswell.bench` is `groundswell bench`, also where no command is installed."""
 
-from groundswell.bench.command import bench
+import sys
 
-bench(prog_name="python -m groundswell.bench")
+from groundswell.cli import cli
+
+cli.main(["bench", *sys.argv[1:]], prog_name="groundswell")

@@ -17,8 +17,9 @@ from groundswell.bench.machine import core_busy_seconds
 from groundswell.bench.metrics import wait_ready
 from groundswell.bench.namespace import namespace
 from groundswell.bench.process import Process
+from groundswell.bench.program import groundswell_program
 from groundswell.bench.report import FULL
-from groundswell.bench.targets import Target, free_ports, groundswell_program
+from groundswell.bench.targets import Target, free_ports
 
 PARTITIONS = 16  # of a topic: enough that one video's load meets the others' costs too
 ROLE_START_TIME = 60.0  # seconds: drivers and their connections on a busy machine

@@ -1,6 +1,6 @@
 """The commands that measure split roles on the engines that the environment names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,11 +11,9 @@ from groundswell.bench import (
     cluster_latency,
     cluster_page,
     cluster_reactions,
-    machine,
 )
 from groundswell.bench.cluster import Cluster, migrated_cluster
-from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import out_option, publish, seconds_option
+from groundswell.bench.options import measuring, out_option, seconds_option
 from groundswell.bench.run import WRITERS, Run, prepared
 
 SHORT_TICK = 0.002  # seconds: what a room's shortest tick costs and brings
@@ -26,12 +24,15 @@ rounds_option = click.option(
 
 
 @contextmanager
-def _running(*, seconds: float) -> Iterator[tuple[Run, Cluster]]:
-    try:
-        with prepared(seconds=seconds) as run, migrated_cluster() as cluster:
-            yield run, cluster
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
+def _running(
+    scenario: str, out: Path, settings: Mapping[str, object], *, seconds: float
+) -> Iterator[tuple[Run, Cluster]]:
+    with (
+        measuring(scenario, out, settings) as going,
+        prepared(seconds=seconds, journal=going.journal) as run,
+        migrated_cluster() as cluster,
+    ):
+        yield run, cluster
 
 
 @click.command("cluster-ingest")
@@ -47,11 +48,9 @@ def _running(*, seconds: float) -> Iterator[tuple[Run, Cluster]]:
 @out_option
 def ingest(seconds: float, rounds: int, rate: float, out: Path) -> None:
     """Comments accepted a second over HTTP into Kafka."""
-    about = machine.describe()
-    with _running(seconds=seconds) as (run, cluster):
-        rows, details = cluster_ingest.measure(run, cluster, rounds=rounds, rates=(0, rate))
     settings = {"seconds": seconds, "rounds": rounds, "rate": rate, "writers": WRITERS}
-    publish("cluster-ingest", out, about, settings, rows, details)
+    with _running("cluster-ingest", out, settings, seconds=seconds) as (run, cluster):
+        rows, _ = cluster_ingest.measure(run, cluster, rounds=rounds, rates=(0, rate))
     for column in ("posts/s", "CPU us/post"):
         for leg in (cluster_ingest.INGEST, cluster_ingest.INGEST_CHECKED):
             value = cluster_ingest.ratio(rows, leg.name, column)
@@ -81,12 +80,7 @@ def reactions(
     seconds: float, rounds: int, sockets: int, rate: float, window: int, out: Path
 ) -> None:
     """Reactions accepted a second over sockets, through a broker into Kafka."""
-    about = machine.describe()
     loads = (cluster_reactions.Load(rate), cluster_reactions.Load(0, window))
-    with _running(seconds=seconds) as (run, cluster):
-        rows, details = cluster_reactions.measure(
-            run, cluster, rounds=rounds, sockets=sockets, loads=loads
-        )
     settings = {
         "seconds": seconds,
         "rounds": rounds,
@@ -94,7 +88,8 @@ def reactions(
         "loads": [str(load) for load in loads],
         "gate": cluster_reactions.GATE,
     }
-    publish("cluster-reactions", out, about, settings, rows, details)
+    with _running("cluster-reactions", out, settings, seconds=seconds) as (run, cluster):
+        cluster_reactions.measure(run, cluster, rounds=rounds, sockets=sockets, loads=loads)
 
 
 @click.command("cluster-latency")
@@ -120,16 +115,12 @@ def latency(
     seconds: float, rounds: int, rate: float, idle_seconds: float, viewers: int, out: Path
 ) -> None:
     """Time from a post to the screen, beside Kafka's own."""
-    about = machine.describe()
     idle = cluster_latency.Leg(cluster_latency.IDLE, idle_seconds)
     half = cluster_latency.Leg(rate, seconds)
     legs = (idle, half, cluster_latency.Leg(rate, seconds, tick_min=SHORT_TICK))
-    with _running(seconds=seconds) as (run, cluster):
-        rows, details = cluster_latency.measure(
-            run, cluster, rounds=rounds, legs=legs, viewers=viewers
-        )
     settings = {"legs": [(leg.rate, leg.seconds, leg.tick_min) for leg in legs], "viewers": viewers}
-    publish("cluster-latency", out, about, settings, rows, details)
+    with _running("cluster-latency", out, settings, seconds=seconds) as (run, cluster):
+        cluster_latency.measure(run, cluster, rounds=rounds, legs=legs, viewers=viewers)
 
 
 @click.command("cluster-page")
@@ -138,11 +129,9 @@ def latency(
 @out_option
 def page(seconds: float, rounds: int, out: Path) -> None:
     """One page of comments from a broker's memory, Redis and Cassandra."""
-    about = machine.describe()
-    with _running(seconds=seconds) as (run, cluster):
-        rows, details = cluster_page.measure(run, cluster, rounds=rounds, connections=(1, WRITERS))
     settings = {"seconds": seconds, "rounds": rounds, "comments": cluster_page.COMMENTS}
-    publish("cluster-page", out, about, settings, rows, details)
+    with _running("cluster-page", out, settings, seconds=seconds) as (run, cluster):
+        cluster_page.measure(run, cluster, rounds=rounds, connections=(1, WRITERS))
 
 
 COMMANDS = (ingest, reactions, latency, page)

@@ -51,10 +51,10 @@ def measure(
 ) -> tuple[list[Row], list[Row]]:
     """Run all legs in turn, each at all rates (0: closed loop); return rows and their records."""
     run = with_tokens_of(run, cluster)
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=rounds * len(LEGS))
     for number in range(1, rounds + 1):
         for leg in LEGS:
+            run.journal.begin(f"{leg.name}, round {number}")
             with _start(run, cluster, leg) as server:
                 for rate in rates:
                     row, detail = measure_server(run, cluster.engines, server, leg, rate=rate)

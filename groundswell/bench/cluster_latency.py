@@ -44,11 +44,11 @@ def measure(
 ) -> tuple[list[Row], list[Row]]:
     """Run all legs, each after raw Kafka at its rate; return rows and the records behind them."""
     run = cluster_ingest.with_tokens_of(run, cluster)
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=rounds * len(legs))
     for number in range(1, rounds + 1):
         rates: set[float] = set()
         for leg in legs:
+            run.journal.begin(f"{leg.name} at {leg.rate:g}/s, round {number}")
             if leg.rate not in rates:
                 rates.add(leg.rate)
                 rows.append({"path": "raw Kafka", "round": number, **_raw(run, cluster, leg)})

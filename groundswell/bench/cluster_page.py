@@ -34,7 +34,8 @@ def measure(
 ) -> tuple[list[Row], list[Row]]:
     """Post the comments, then read them from everywhere; return the rows; they hold everything."""
     run = cluster_ingest.with_tokens_of(run, cluster)
-    rows: list[Row] = []
+    rows, _ = run.journal.start(legs=1 + rounds * len(SOURCES))
+    run.journal.begin("posting the comments")
     with (
         cluster.role("broker", core=run.server_core) as remembering,
         traffic.watching(run.tools, remembering.port, viewers=1, core=run.client_core),
@@ -60,6 +61,7 @@ def _measure_source(
     number: int,
     rows: list[Row],
 ) -> None:
+    run.journal.begin(f"{source}, round {number}")
     status, body = metrics.get(broker.port, PATH)
     if status != 200 or len(orjson.loads(body)) != LIMIT:
         raise ToolFailed(f"the page from {source} is not {LIMIT} comments: {status} {body[:200]}")

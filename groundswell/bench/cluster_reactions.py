@@ -51,8 +51,7 @@ def measure(
     run: Run, cluster: Cluster, *, rounds: int, sockets: int, loads: Sequence[Load]
 ) -> tuple[list[Row], list[Row]]:
     """Run all legs, then compare totals; return the table's rows and the records behind them."""
-    rows: list[dict[str, object]] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=rounds * len(CACHES) * len(loads))
     due: list[Counter[tuple[str, int]]] = []
     unknown: list[int] = []  # sent and not acknowledged
     users = run.tokens.with_name("reacting-tokens")
@@ -61,6 +60,7 @@ def measure(
         for cache in CACHES:
             with _broker(run, cluster, cache) as broker:
                 for load in loads:
+                    run.journal.begin(f"{cache}, {load}, round {number}")
                     video = f"bench-{len(rows)}"
                     comments = reacting.write_comments(
                         run.tokens.with_name(video),
@@ -77,9 +77,11 @@ def measure(
                     unknown.append(saw.unanswered + saw.refused)
     with cluster.role("persist", core=None):
         stored = wait_totals(cluster, sum(due, Counter()), within=TOTALS_TIME)
-    for row, wanted, n in zip(rows, due, unknown, strict=True):
-        row["totals"] = verdict(stored, wanted, unanswered=n)
-    return list(rows), details
+    rows[:] = [
+        {**row, "totals": verdict(stored, wanted, unanswered=n)}
+        for row, wanted, n in zip(rows, due, unknown, strict=True)
+    ]
+    return rows, details
 
 
 @contextmanager

@@ -1,137 +1,102 @@
-"""The command: a subcommand for each scenario. Tables go to stdout, everything to a JSON file."""
+"""The group `groundswell bench`: a subcommand for each scenario, and what reads their results.
 
+A subcommand's module is imported when it is named: the rest of the product never pays for it.
+"""
+
+import importlib
 import signal
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
-from groundswell.bench import cluster_command, durable_command, machine
-from groundswell.bench import deflate as deflate_scenario
-from groundswell.bench import fanout as fanout_scenario
-from groundswell.bench import ingest as ingest_scenario
-from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import out_option, publish, seconds_option
-from groundswell.bench.plane import command as plane_command
-from groundswell.bench.plane.many_command import many
-from groundswell.bench.run import WRITERS, prepared
+_BASIC = "groundswell.bench.basic_command"
+_PLANE = "groundswell.bench.plane.command"
+_CLUSTER = "groundswell.bench.cluster_command"
+_DURABLE = "groundswell.bench.durable_command"
+_COMMANDS: Final = {  # module, and what the command is called there
+    "ingest": (_BASIC, "ingest"),
+    "fanout": (_BASIC, "fanout"),
+    "deflate": (_BASIC, "deflate"),
+    "plane": (_PLANE, "everything"),
+    "joins": (_PLANE, "joins"),
+    "idle": (_PLANE, "idle"),
+    "uplink": (_PLANE, "uplink"),
+    "beside": (_PLANE, "beside"),
+    "one": (_PLANE, "one"),
+    "sweep": (_PLANE, "sweep"),
+    "many": ("groundswell.bench.plane.many_command", "many"),
+    "cluster-ingest": (_CLUSTER, "ingest"),
+    "cluster-reactions": (_CLUSTER, "reactions"),
+    "cluster-latency": (_CLUSTER, "latency"),
+    "cluster-page": (_CLUSTER, "page"),
+    "cluster-persist": (_DURABLE, "persist"),
+    "cluster-tally": (_DURABLE, "tally"),
+    "event": (_DURABLE, "event"),
+    "report": ("groundswell.bench.page.command", "report"),
+    "compare": ("groundswell.bench.compare_command", "compare"),
+}
+_EXTRAS: Final = {  # what only one of the project's extras installs
+    "rich": "bench",
+    "aiokafka": "cluster",
+    "asyncpg": "cluster",
+    "cassandra": "cluster",
+    "redis": "cluster",
+}
 
 
-@click.group()
+class _Scenarios(click.Group):
+    """Loads a command when it is named. One that lacks a library says how to install it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        try:
+            command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            library = str(error.name).partition(".")[0]
+            if library not in _EXTRAS:
+                raise
+            return _without(cmd_name, library)
+        assert isinstance(command, click.Command)  # noqa: S101  # narrows what import_module gave
+        return command
+
+
+def _without(name: str, library: str) -> click.Command:
+    advice = f"{library} is not installed: pip install 'groundswell[{_EXTRAS[library]}]'"
+
+    def fail() -> None:
+        raise click.ClickException(advice)
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(
+        name, callback=fail, help=f"(not available: {advice})", context_settings=settings
+    )
+
+
+@click.group("bench", cls=_Scenarios)
+@click.option(
+    "--program",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The `groundswell` to measure, such as another checkout's .venv/bin/groundswell.",
+)
 @click.pass_context
-def bench(context: click.Context) -> None:
-    """Measure servers on this machine: the server on one core, the clients on another."""
+def bench(context: click.Context, program: Path | None) -> None:
+    """Measure servers on this machine, and read what was measured.
+
+    The server has one core, the clients another. Every command writes a JSON file; `report` makes
+    a page of such files, `compare` says what differs between two.
+    """
+    if program is not None:
+        from groundswell.bench.program import choose
+
+        choose(program.absolute())
+        context.call_on_close(lambda: choose(None))
     # Ended from outside, the bench still ends the servers that it started.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     context.call_on_close(lambda: signal.signal(signal.SIGTERM, before))
-
-
-@bench.command()
-@seconds_option
-@click.option("--rounds", type=click.IntRange(1, 10), default=2, show_default=True)
-@click.option("--writers", type=click.IntRange(1, 1000), default=WRITERS, show_default=True)
-@out_option
-def ingest(seconds: float, rounds: int, writers: int, out: Path) -> None:
-    """Comments accepted a second, beside a bare aiohttp handler."""
-    settings = {
-        "seconds": seconds,
-        "rounds": rounds,
-        "writers": writers,
-        "groundswell": ingest_scenario.GROUNDSWELL_ENV,
-    }
-    about = machine.describe()
-    try:
-        with prepared(seconds=seconds, writers=writers) as run:
-            rows, details = ingest_scenario.measure(run, rounds=rounds)
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
-    publish("ingest", out, about, settings, rows, details)
-    click.echo(f"posts a second, groundswell / bare_post: {ingest_scenario.ratio(rows):.2f}")
-    cost = ingest_scenario.ratio(rows, "CPU us/post")
-    click.echo(f"CPU a post, groundswell / bare_post: {cost:.2f}")
-
-
-def _rates(_context: click.Context, _parameter: click.Parameter, value: str) -> list[float]:
-    try:
-        rates = [float(part) for part in value.split(",")]
-    except ValueError:
-        raise click.BadParameter("numbers with commas between them, such as 1,10,100") from None
-    if min(rates) <= 0:
-        raise click.BadParameter("a rate is above 0")
-    return rates
-
-
-def _servers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
-    servers = value.split(",")
-    if not set(servers) <= set(fanout_scenario.SERVERS):
-        raise click.BadParameter(f"choose from {', '.join(fanout_scenario.SERVERS)}")
-    return servers
-
-
-@bench.command()
-@seconds_option
-@click.option("--viewers", type=click.IntRange(1, 19000), default=5000, show_default=True)
-@click.option("--rates", default="1,10,100", show_default=True, callback=_rates)
-@click.option(
-    "--servers", default=",".join(fanout_scenario.SERVERS), show_default=True, callback=_servers
-)
-@click.option(
-    "--tick-ms",
-    type=click.FloatRange(0, 1000),
-    default=100,
-    show_default=True,
-    help="Least time between two passes of the limit.",
-)
-@click.option(
-    "--plane",
-    type=click.Choice(["asyncio", "native"]),
-    default="asyncio",
-    show_default=True,
-    help="What moves groundswell's frames to sockets.",
-)
-@out_option
-def fanout(
-    seconds: float,
-    viewers: int,
-    rates: list[float],
-    servers: list[str],
-    tick_ms: float,
-    plane: str,
-    out: Path,
-) -> None:
-    """Deliveries a second and their latency in one large room, beside limit and peer."""
-    settings = {
-        "seconds": seconds,
-        "viewers": viewers,
-        "rates": rates,
-        "tick_ms": tick_ms,
-        "groundswell": fanout_scenario.environment(plane),
-    }
-    about = machine.describe()
-    try:
-        with prepared(seconds=seconds) as run:
-            rows, details = fanout_scenario.measure(
-                run, viewers=viewers, rates=rates, servers=servers, tick_ms=tick_ms, plane=plane
-            )
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
-    publish("fanout", out, about, settings, rows, details)
-
-
-@bench.command()
-@click.option("--rounds", type=click.IntRange(1, 1000), default=20, show_default=True)
-@out_option
-def deflate(rounds: int, out: Path) -> None:
-    """Bytes and CPU of one frame, plain and deflated."""
-    about = machine.describe()
-    rows = deflate_scenario.measure(rounds=rounds)
-    publish("deflate", out, about, {"rounds": rounds}, rows, [])
-
-
-for _command in (
-    *plane_command.COMMANDS,
-    many,
-    *cluster_command.COMMANDS,
-    *durable_command.COMMANDS,
-):
-    bench.add_command(_command)

@@ -14,6 +14,7 @@ from groundswell.bench.cluster import Cluster, ClusterMeter, migrated_cluster
 from groundswell.bench.durable_drain import DRAIN_TIME, drain
 from groundswell.bench.durable_log import Written, fill_comments
 from groundswell.bench.durable_store import StoredRows, stored_rows
+from groundswell.bench.journal import Journal
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.process import Process
 from groundswell.bench.report import Row
@@ -29,15 +30,22 @@ def settings_of(env: Mapping[str, str]) -> Settings:
 
 
 def measure(
-    *, comments: int, videos: int, rounds: int, core: int | None, engines_core: int | None
+    journal: Journal,
+    *,
+    comments: int,
+    videos: int,
+    rounds: int,
+    core: int | None,
+    engines_core: int | None,
 ) -> list[Row]:
     """Run all legs, each round in a namespace of its own; return the table's rows.
 
     Raises:
         ToolFailed: something did not do its work, or rows are missing afterwards.
     """
-    rows: list[Row] = []
+    rows, _ = journal.start(legs=rounds)
     for number in range(1, rounds + 1):
+        journal.begin(f"round {number}")
         with migrated_cluster() as cluster:
             settings = settings_of(cluster.env)
             filled, written = fill_comments(settings, comments=comments, videos=videos)

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from groundswell.bench import durable, machine, report
+from groundswell.bench import durable
 from groundswell.bench import event as event_scenario
 from groundswell.bench import tally as tally_scenario
-from groundswell.bench.native_tools import ToolFailed, compile_tools, default_cache
-from groundswell.bench.options import out_option, publish
+from groundswell.bench.native_tools import compile_tools, default_cache
+from groundswell.bench.options import measuring, out_option
 from groundswell.bench.tally_load import COMMENTS, USERS
+from groundswell.bench.terminal import show
 
 rounds_option = click.option(
     "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
@@ -33,16 +34,17 @@ def cores() -> tuple[int | None, int | None]:
 @out_option
 def persist(comments: int, videos: int, rounds: int, out: Path) -> None:
     """Comments stored in Cassandra a second, beside the driver writing the same rows."""
-    about = machine.describe()
     core, engines_core = cores()
-    try:
-        rows = durable.measure(
-            comments=comments, videos=videos, rounds=rounds, core=core, engines_core=engines_core
-        )
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
     settings = {"comments": comments, "videos": videos, "rounds": rounds}
-    publish("cluster-persist", out, about, settings, rows, rows)
+    with measuring("cluster-persist", out, settings) as going:
+        durable.measure(
+            going.journal,
+            comments=comments,
+            videos=videos,
+            rounds=rounds,
+            core=core,
+            engines_core=engines_core,
+        )
 
 
 @click.command("cluster-tally")
@@ -53,16 +55,13 @@ def persist(comments: int, videos: int, rounds: int, out: Path) -> None:
 @out_option
 def tally(reactions: int, seed: int, out: Path) -> None:
     """Reactions counted a second, alone and into Cassandra; exit status 1 if a count is wrong."""
-    about = machine.describe()
     core, engines_core = cores()
-    try:
-        rows, found = tally_scenario.measure(
-            reactions=reactions, seed=seed, core=core, engines_core=engines_core
-        )
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
     settings = {"reactions": reactions, "seed": seed, "comments": COMMENTS, "users": USERS}
-    publish("cluster-tally", out, about, settings, rows, [found])
+    with measuring("cluster-tally", out, settings) as going:
+        _, found = tally_scenario.measure(
+            going.journal, reactions=reactions, seed=seed, core=core, engines_core=engines_core
+        )
+        going.details = [found]
     for name, value in found.items():
         click.echo(f"{name}: {value:,}")
     if any(found[name] for name in tally_scenario.MUST_BE_ZERO):
@@ -86,18 +85,14 @@ def event(out: Path, **size: Any) -> None:
 
     Rates are per second; --viewers is for each of two videos on each of two brokers.
     """
-    about = machine.describe()
-    try:
-        findings, cpu = event_scenario.run(
-            compile_tools(default_cache()), event_scenario.Size(**size)
-        )
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
-    rows = [{"what": name, "figure": value} for name, value in findings.figures.items()]
-    details: list[report.Row] = [*cpu, {"violations": findings.violations}]
-    path = report.save(out, "event", machine=about, settings=size, rows=rows, details=details)
-    click.echo(f"{about['time']} {about['cpu']}, {about['cores']} cores, commit {about['commit']}")
-    click.echo(f"{report.table(rows)}\n\n{report.table(cpu)}\nwritten to {path}")
+    with measuring("event", out, size) as going:
+        going.journal.start(legs=1)
+        tools = compile_tools(default_cache())
+        going.journal.begin(f"a broadcast of {size['seconds']:g} s")
+        findings, cpu = event_scenario.run(tools, event_scenario.Size(**size))
+        going.rows = [{"what": name, "figure": value} for name, value in findings.figures.items()]
+        going.details = [*cpu, {"violations": findings.violations}]
+    show(cpu)
     if findings.violations:
         raise click.ClickException("; ".join(findings.violations))
 

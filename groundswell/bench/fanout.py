@@ -36,10 +36,10 @@ def measure(
     plane: str,
 ) -> tuple[list[Row], list[Row]]:
     """Run all legs; return the table's rows and the records behind them."""
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=len(rates) * len(servers))
     for rate in rates:
         for name in servers:
+            run.journal.begin(f"{name}, {rate:g} comments/s")
             with _start(run, name, rate=rate, tick_ms=tick_ms, plane=plane) as server:
                 row, detail = measure_server(run, server, viewers=viewers, rate=rate)
             rows.append(row)

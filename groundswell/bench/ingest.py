@@ -65,8 +65,7 @@ class LagSeries:
 
 def measure(run: Run, *, rounds: int) -> tuple[list[Row], list[Row]]:
     """Run all legs; return the table's rows and the records behind them."""
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=2 * rounds)
     for number in range(1, rounds + 1):
         servers: Sequence[AbstractContextManager[targets.Target]] = (
             targets.peer("bare_post", core=run.server_core),
@@ -74,6 +73,7 @@ def measure(run: Run, *, rounds: int) -> tuple[list[Row], list[Row]]:
         )
         for start in servers:
             with start as server:
+                run.journal.begin(f"{server.name}, round {number}")
                 row, detail = measure_server(run, server)
             rows.append({"server": row.pop("server"), "round": number, **row})
             details.append(detail)

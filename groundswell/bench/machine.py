@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from groundswell.bench import program
 from groundswell.bench.process import Process
 
 PACKAGES = ("groundswell", "aiohttp", "uvloop", "orjson", "msgspec", "PyJWT")
@@ -41,8 +42,11 @@ def _version(package: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """Return the checkout's commit, with `+` where files were changed; None: not a checkout."""
-    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
+    """Return the commit of what is measured, with `+` where files were changed.
+
+    None: it is of no checkout.
+    """
+    git = ["git", "-C", str(program.folder()), "describe", "--always", "--dirty=+"]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, no shell
             [*git, "--abbrev=12", "--exclude=*"], capture_output=True, text=True, check=False

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from groundswell.bench.keyspace import reading
 from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.targets import groundswell_program
+from groundswell.bench.program import groundswell_program
 
 MIGRATE_TIME = 120.0  # seconds
 _log = logging.getLogger(__name__)

@@ -1,9 +1,6 @@
-"""Writing results down: a table to read, a JSON file to compare with."""
+"""Rows of figures as a table to read, and who bounds a figure."""
 
-import json
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from groundswell.bench.machine import CoreUse
 
@@ -33,39 +30,17 @@ def bound(*, server: CoreUse, client: CoreUse) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Lay rows out as a Markdown table. Columns are the keys of the first row; None is `-`."""
     columns = list(rows[0])
-    cells = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
+    cells = [columns, *([cell(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     lines = ["| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a figure with four digits, thousands apart; None is `-`."""
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{round(value, 6):.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def save(
-    folder: Path,
-    scenario: str,
-    *,
-    machine: Mapping[str, object],
-    settings: Mapping[str, object],
-    rows: Sequence[Row],
-    details: Sequence[Mapping[str, object]],
-) -> Path:
-    """Write everything as JSON and return the file's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{scenario}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
-    report = {
-        "scenario": scenario,
-        "machine": machine,
-        "settings": settings,
-        "rows": rows,
-        "details": details,
-    }
-    path.write_text(json.dumps(report, indent=2) + "\n")
-    return path

@@ -5,10 +5,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundswell.bench import tokens
+from groundswell.bench.journal import Journal
 from groundswell.bench.native_tools import Tools, compile_tools, default_cache
 
 WRITERS = 64  # connections, each with a user of its own
@@ -25,11 +26,14 @@ class Run:
     writers: int = WRITERS
     server_core: int | None = 0
     client_core: int | None = 1
+    journal: Journal = field(default_factory=Journal)
 
 
 @contextmanager
-def prepared(*, seconds: float, writers: int = WRITERS) -> Iterator[Run]:
-    """Compile the tools and make the tokens of a run."""
+def prepared(
+    *, seconds: float, writers: int = WRITERS, journal: Journal | None = None
+) -> Iterator[Run]:
+    """Compile the tools and make the tokens of a run, which is written down in `journal`."""
     tools = compile_tools(default_cache())
     cores = sorted(os.sched_getaffinity(0))
     pinned = len(cores) > 1 and shutil.which("taskset") is not None
@@ -45,4 +49,5 @@ def prepared(*, seconds: float, writers: int = WRITERS) -> Iterator[Run]:
             writers=writers,
             server_core=cores[0] if pinned else None,
             client_core=cores[1] if pinned else None,
+            journal=journal or Journal(),
         )

@@ -16,6 +16,7 @@ from groundswell.bench.durable import settings_of
 from groundswell.bench.durable_drain import Drained, drain
 from groundswell.bench.durable_log import fill_reactions
 from groundswell.bench.durable_store import ReactionCounts, StoredRows, stored_rows
+from groundswell.bench.journal import Journal
 from groundswell.bench.process import Process
 from groundswell.bench.report import Row
 from groundswell.bench.tally_fold import Folded
@@ -27,14 +28,16 @@ MUST_BE_ZERO = ("comments whose totals differ", "comments whose rows differ")
 
 
 def measure(
-    *, reactions: int, seed: int, core: int | None, engines_core: int | None
+    journal: Journal, *, reactions: int, seed: int, core: int | None, engines_core: int | None
 ) -> tuple[list[Row], dict[str, int]]:
     """Run all legs; return the table's rows, and how store and model differ at the end.
 
     Raises:
         ToolFailed: something did not do its work.
     """
-    rows = [_fold_alone(reactions, core=core)]
+    rows, _ = journal.start(legs=3)
+    journal.begin("fold alone")
+    rows.append(_fold_alone(reactions, core=core))
     with migrated_cluster() as cluster:
         settings = settings_of(cluster.env)
         crowd = new_crowd(
@@ -44,6 +47,7 @@ def measure(
         )
         with stored_rows(cluster.env) as stored:
             for leg in ("empty store", "rows in the store"):
+                journal.begin(leg)
                 records = crowd.records(reactions, partitions=settings.kafka.partitions)
                 filled = fill_reactions(settings, records)
                 drained = drain(

@@ -11,6 +11,7 @@ from pathlib import Path
 from groundswell.bench.metrics import wait_ready
 from groundswell.bench.native_tools import ToolFailed, Tools
 from groundswell.bench.process import Process
+from groundswell.bench.program import groundswell_program
 
 VIDEO = "bench"
 START_TIME = 60.0  # seconds: a busy machine gives a server little of a core
@@ -85,14 +86,6 @@ def groundswell(
         with Process(argv, core=core, env=env, speaks=False) as process:
             wait_ready(process, internal_port, within=START_TIME)
             yield Target("groundswell", process, port, internal_port, folder)
-
-
-def groundswell_program() -> Path:
-    """Return the path of the command `groundswell`."""
-    program = Path(sys.executable).with_name("groundswell")
-    if not program.exists():
-        raise ToolFailed(f"{program} is not there: install the project in this environment")
-    return program
 
 
 def _port_said(process: Process) -> int:

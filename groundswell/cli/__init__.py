@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "migrate": "groundswell.cli.migrate",
     "video": "groundswell.cli.video",
     "role": "groundswell.cli.role",
+    "bench": "groundswell.cli.bench",
     "partition-for": "groundswell.cli.partition_for",
     "completion": "groundswell.cli.completion",
     "version": "groundswell.cli.version",

@@ -56,6 +56,7 @@ def start(*args: str) -> "subprocess.Popen[str]":
 def test_help_lists_every_command_and_loads_no_library() -> None:
     """`groundswell --help` is quick: no server, database or JSON library is imported for it."""
     heavy = {"aiohttp", "sqlalchemy", "alembic", "jwt", "structlog", "prometheus_client", "orjson"}
+    heavy |= {"rich", "msgspec"}
     program = (
         "import sys\nfrom groundswell.cli import cli\n"
         "try: cli.main(['--help'])\nexcept SystemExit as end: assert not end.code\n"
@@ -67,6 +68,20 @@ def test_help_lists_every_command_and_loads_no_library() -> None:
     assert process.stdout.endswith("[]\n")
     for name in ("serve", "demo", "token", "config", "doctor", "migrate", "partition-for"):
         assert f"  {name} " in process.stdout
+
+
+def test_nothing_of_the_bench_is_imported_to_serve() -> None:
+    """It is measured by other processes than those that measure."""
+    program = (
+        "import sys\nfrom groundswell.cli import cli\n"
+        "import groundswell.roles, groundswell.cli.running\n"
+        "try: cli.main(['serve', '--help'])\nexcept SystemExit as end: assert not end.code\n"
+        "print([name for name in sys.modules if name.startswith('groundswell.bench')])"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert process.stdout.endswith("[]\n")
 
 
 def _commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

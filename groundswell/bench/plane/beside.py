@@ -25,10 +25,10 @@ def measure(
 
     `small` and `large` are viewers, `rate` the comments a second of the large room.
     """
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=2)
     with room.groundswell(run, plane) as server:
         for viewers in (0, large):
+            run.journal.begin(f"beside {viewers:,} viewers" if viewers else "alone")
             row, detail = _leg(run, server, small=small, large=viewers, rate=rate)
             rows.append(row)
             details.append(detail)

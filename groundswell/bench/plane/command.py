@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from groundswell.bench import machine, report
+from groundswell.bench import report
 from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import out_option, publish, seconds_option
+from groundswell.bench.options import Measuring, measuring, out_option, seconds_option
 from groundswell.bench.plane import beside as beside_scenario
 from groundswell.bench.plane import idle as idle_scenario
 from groundswell.bench.plane import joins as joins_scenario
@@ -57,13 +57,11 @@ def servers_option(names: tuple[str, ...]) -> Callable[[Any], Any]:
 def _publish(
     name: str, out: Path, seconds: float, settings: Mapping[str, object], measure: Measure
 ) -> None:
-    about = machine.describe()
-    try:
-        with prepared(seconds=seconds) as run:
-            rows, details = measure(run)
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
-    publish(name, out, about, {"seconds": seconds, **settings}, rows, details)
+    with (
+        measuring(name, out, {"seconds": seconds, **settings}) as going,
+        prepared(seconds=seconds, journal=going.journal) as run,
+    ):
+        measure(run)
 
 
 @click.command()
@@ -269,33 +267,39 @@ def _all(plane: str, *, scale: float) -> dict[str, tuple[float, Measure]]:
 @out_option
 def everything(plane: str, scale: float, time_scale: float, out: Path) -> None:
     """All of joins, idle, uplink, beside, one and sweep, with the targets (under 6 minutes)."""
-    about = machine.describe()
-    began = time.monotonic()
-    measured: dict[str, list[report.Row]] = {}
-    failures: list[str] = []
-    details: list[report.Row] = []
-    try:
-        with prepared(seconds=1) as run:
-            for name, (seconds, measure) in _all(plane, scale=scale).items():
-                if time.monotonic() - began > BUDGET:
-                    failures.append(f"{name}: not run, the time is over")
-                    continue
-                try:
-                    timed = dataclasses.replace(run, seconds=seconds * time_scale)
-                    measured[name], records = measure(timed)
-                except ToolFailed as error:  # one that fails does not take the others with it
-                    failures.append(f"{name}: {error}")
-                    continue
-                details += [{"scenario": name, **record} for record in records]
-                click.echo(f"{name}\n{report.table(measured[name])}\n")
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
-    rows = [check.row() for check in verdict.checks(measured)]
     settings = {"plane": plane, "scale": scale, "time scale": time_scale}
-    publish("plane", out, about, settings, rows, details)
-    click.echo(f"{time.monotonic() - began:.0f} s")
-    if failures:
-        raise click.ClickException("; ".join(failures))
+    with (
+        measuring("plane", out, settings) as going,
+        prepared(seconds=1, journal=going.journal) as run,
+    ):
+        _measure_all(going, run, _all(plane, scale=scale), time_scale=time_scale)
+
+
+def _measure_all(
+    going: Measuring, run: Run, scenarios: Mapping[str, tuple[float, Measure]], *, time_scale: float
+) -> None:
+    """Run each; one that fails does not take the others with it, and keeps the rows it had."""
+    began = time.monotonic()
+    whole: dict[str, list[report.Row]] = {}
+    details: list[report.Row] = []
+    going.details = details
+    for number, (name, (seconds, measure)) in enumerate(scenarios.items(), 1):
+        if time.monotonic() - began > BUDGET:
+            going.failures.append(f"{name}: not run, the time is over")
+            continue
+        going.journal.entitle(f"{name} ({number} of {len(scenarios)})")
+        try:
+            whole[name], _ = measure(dataclasses.replace(run, seconds=seconds * time_scale))
+        except ToolFailed as error:
+            going.failures.append(f"{name}: {error}")
+            going.cut[name] = str(error)
+        finally:
+            if going.journal.rows:
+                going.tables[name] = going.journal.rows
+            if name not in whole:
+                going.cut.setdefault(name, "interrupted")
+            details += [{"scenario": name, **record} for record in going.journal.details]
+            going.rows = [check.row() for check in verdict.checks(whole)]
 
 
 COMMANDS = (joins, idle, uplink, beside, one, sweep, everything)

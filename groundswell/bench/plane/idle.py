@@ -23,6 +23,8 @@ _ENV = {"GROUNDSWELL_STREAM_PING_INTERVAL": f"{PING_INTERVAL:g}"}
 
 def measure(run: Run, *, viewers: int, plane: str) -> tuple[list[Row], list[Row]]:
     """Let viewers idle for the run's seconds; return the table's row and the record behind it."""
+    rows, details = run.journal.start(legs=1)
+    run.journal.begin(f"{viewers:,} viewers")
     # Viewers answer pings by themselves: no pongs unasked. All are sampled, so that all see pings.
     options = {"pong-seconds": 0}
     with room.groundswell(run, plane, _ENV) as server:
@@ -70,7 +72,9 @@ def measure(run: Run, *, viewers: int, plane: str) -> tuple[list[Row], list[Row]
         "lost viewers": saw.closed,
         **columns,
     }
-    return [row], [{**row, "saw": traffic.as_record(saw)}]
+    rows.append(row)
+    details.append({**row, "saw": traffic.as_record(saw)})
+    return rows, details
 
 
 def kernel_bytes() -> int | None:

@@ -34,10 +34,10 @@ def measure(
     run: Run, *, viewers: int, at_once: int, servers: Sequence[str], plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Run the burst against each server; return the table's rows and the records behind them."""
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=len(servers))
     size = WELCOME_BYTES
     for name in servers:
+        run.journal.begin(name)
         if name == "nchan" and not nchan.installed():
             continue
         with _start(run, name, plane, size) as host:

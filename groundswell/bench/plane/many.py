@@ -67,6 +67,8 @@ def measure(
     run: Run, cluster: Cluster, *, viewers: int, workers: int, comments: int, plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Run it; return the table's row and what each client saw."""
+    rows, details = run.journal.start(legs=1)
+    run.journal.begin(f"{viewers:,} viewers")
     users = run.tokens.with_name("many-tokens")
     tokens.write_tokens(users, secret=cluster.auth_secret, users=1)
     env = {
@@ -120,7 +122,9 @@ def measure(
         "memory in all MB": (before.available - after.available) / 1e6,
         **columns,
     }
-    return [row], [{**row, "clients": [traffic.as_record(one) for one in saw]}]
+    rows.append(row)
+    details.append({**row, "clients": [traffic.as_record(one) for one in saw]})
+    return rows, details
 
 
 def _received(

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import click
 
-from groundswell.bench import machine
 from groundswell.bench.cluster import migrated_cluster
-from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import out_option, publish
+from groundswell.bench.options import measuring, out_option
 from groundswell.bench.plane import many as many_scenario
 from groundswell.bench.plane.command import plane_option
 from groundswell.bench.run import prepared
@@ -37,17 +35,17 @@ from groundswell.bench.run import prepared
 @out_option
 def many(viewers: int, workers: int | None, comments: int, plane: str, out: Path) -> None:
     """150,000 viewers over the workers of one broker, through Kafka."""
-    about = machine.describe()
     workers = workers or max(2, many_scenario.workers_for(viewers))
     if viewers > workers * many_scenario.A_WORKER:
         needed = many_scenario.workers_for(viewers)
         raise click.UsageError(f"{viewers:,} viewers need {needed} workers: 20,000 files a process")
-    try:
-        with prepared(seconds=comments * many_scenario.GAP) as run, migrated_cluster() as cluster:
-            rows, details = many_scenario.measure(
-                run, cluster, viewers=viewers, workers=workers, comments=comments, plane=plane
-            )
-    except ToolFailed as error:
-        raise click.ClickException(str(error)) from error
     settings = {"viewers": viewers, "workers": workers, "comments": comments, "plane": plane}
-    publish("many", out, about, settings, rows, details)
+    seconds = comments * many_scenario.GAP
+    with (
+        measuring("many", out, settings) as going,
+        prepared(seconds=seconds, journal=going.journal) as run,
+        migrated_cluster() as cluster,
+    ):
+        many_scenario.measure(
+            run, cluster, viewers=viewers, workers=workers, comments=comments, plane=plane
+        )

@@ -23,9 +23,9 @@ def measure(
     run: Run, *, viewers: int, comments: int, servers: Sequence[str], plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Post comments one by one; return the table's rows and the records behind them."""
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=len(servers))
     for name in servers:
+        run.journal.begin(name)
         with _start(run, name, comments, plane) as server:
             row, detail = _measure_server(run, server, viewers=viewers, comments=comments)
         rows.append(row)

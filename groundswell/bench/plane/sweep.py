@@ -22,11 +22,11 @@ def measure(
     run: Run, *, sizes: Sequence[int], deliveries: float, servers: Sequence[str], plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Run every size with about `deliveries` a second; return the rows and what is behind them."""
-    rows: list[Row] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=len(sizes) * len(servers))
     for viewers in sizes:
         rate = min(COMMENTS_MAX, max(1.0, deliveries / viewers))
         for name in servers:
+            run.journal.begin(f"{name}, {viewers:,} viewers")
             with _start(run, name, rate, plane) as server:
                 row, detail = fanout.measure_server(run, server, viewers=viewers, rate=rate)
             rows.append({**row, "processes": _processes(run, row)})

@@ -38,8 +38,7 @@ def measure(
     run: Run, *, sockets: int, viewers: int, window: int, plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Measure fan-out without uplink and both at full uplink; return the rows and the records."""
-    rows: list[dict[str, object]] = []
-    details: list[Row] = []
+    rows, details = run.journal.start(legs=len(_LOADS))
     due: Totals = Counter()
     unknown = 0  # sent and not acknowledged
     users = run.tokens.with_name("reacting-tokens")
@@ -50,6 +49,7 @@ def measure(
         start = _starting(run, Path(folder), env)
         with start("comments", run.server_core) as server:
             for name, rate in _LOADS.items():
+                run.journal.begin(f"{name} uplink")
                 comments = reacting.write_comments(
                     run.tokens.with_name(f"comments-{name}"), VIDEO, secret=secret, count=COMMENTS
                 )
@@ -79,8 +79,8 @@ def measure(
                 unknown += sum(int(str(row[key])) for key in ("refused", "unanswered"))
         with start("tally", None):
             stored = settled_totals(lambda: read_totals(Path(folder)), due, within=TOTALS_TIME)
-    rows[-1]["totals"] = verdict(stored, due, unanswered=unknown)
-    return list(rows), details
+    rows[-1] = {**rows[-1], "totals": verdict(stored, due, unanswered=unknown)}
+    return rows, details
 
 
 def _leg(run: Run, server: Target, reactors: Process, watching: traffic.Viewers) -> tuple[Row, Row]:

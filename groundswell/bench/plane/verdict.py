@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundswell.bench.plane import sweep
-from groundswell.bench.report import Row
+from groundswell.bench.report import Row, cell
 
 JOIN_US = 45.0  # CPU of the server
 IDLE_PERCENT = 1.0  # of a core, 10,000 viewers
@@ -36,7 +36,7 @@ class Check:
         return {
             "what": self.what,
             "figure": self.figure,
-            "target": f"{sign} {self.target:,.4g}",
+            "target": f"{sign} {cell(self.target)}",
             "met": met,
             "bounded by": self.bound,
         }
