@@ -13,6 +13,7 @@ from tests.broker.harness.hall import private
 NEVER = 1e6  # seconds
 HEAD_OF_1000 = b"\x81\xfe\x03\xe8" + bytes(4)  # of a text; the mask is of zeros
 WITHIN = 20.0  # `stream.message_timeout`
+FULL = 60  # frames of 10 KB: more than a socket takes, and all of them stay in the ring
 
 
 @pytest.fixture(name="hall")
@@ -127,7 +128,7 @@ async def test_a_viewer_that_reads_nothing_holds_nobody_up(hall, wait_until):
     deaf, handle = await hall.connect_deaf()
     with deaf:
         wire, _ = await hall.connect()
-        for number in range(200):
+        for number in range(FULL):
             hall.publish(number, size=10_000)
             assert (await wire.message())["text"] == number
         await wait_until(lambda: hall.plane.statistics().viewers_behind == 1)
@@ -147,7 +148,7 @@ async def test_a_viewer_that_is_closed_while_it_does_not_read_is_cut(hall, wait_
     """It has the time of the closing handshake to take what it was sent, and the close."""
     deaf, handle = await hall.connect_deaf()
     with deaf:
-        for number in range(200):
+        for number in range(FULL):
             hall.publish(number, size=10_000)
         await wait_until(lambda: hall.plane.statistics().viewers_behind == 1)
         hall.plane.close(handle, UNAVAILABLE)
