@@ -19,7 +19,6 @@ from groundswell.contract.clock import Clock
 from groundswell.contract.close_codes import (
     AUTH_TIMEOUT,
     IDLE,
-    SLOW,
     TOKEN_EXPIRED,
     CloseCode,
 )
@@ -28,7 +27,7 @@ from groundswell.contract.statistics import Histogram
 
 SLICE_VIEWERS = 256  # about 2 ms of writes: what others wait for at most while a pass runs
 SWEEP_SECONDS = 1.0
-STUCK_SECONDS = 6.0  # a viewer that takes no byte for so long is closed as slow
+STUCK_SECONDS = 5.0  # a viewer that takes no byte for so long is cut as slow, 1 s later at most
 
 log = structlog.get_logger(__name__)
 
@@ -299,7 +298,7 @@ class AsyncioPlane:
             self.counters.viewers_behind, self.counters.lag_frames = behind, lag
 
     def _sweep(self, viewers: Sequence[Viewer]) -> None:
-        """Keep the deadlines: closing, auth, token, stuck writer, pong, next ping."""
+        """Keep the deadlines: closing, auth, token, stuck writer, pong, message, next ping."""
         now = self.clock.monotonic()
         now_s = self.clock.wall_ms() / 1000
         settings = self.settings
@@ -307,14 +306,16 @@ class AsyncioPlane:
             try:
                 if viewer.closing_deadline is not None:
                     if now >= viewer.closing_deadline:
-                        viewer.abort()
+                        viewer.reset()
                 elif viewer.auth_deadline is not None and now >= viewer.auth_deadline:
                     viewer.close(AUTH_TIMEOUT)
                 elif viewer.expires_s is not None and now_s >= viewer.expires_s:
                     viewer.close(TOKEN_EXPIRED)
                 elif viewer.blocked and now - viewer.blocked_at >= STUCK_SECONDS:
-                    viewer.close(SLOW)
-                elif viewer.pong_deadline is not None and now >= viewer.pong_deadline:
+                    viewer.cut_slow()
+                elif now >= viewer.message_deadline or (
+                    viewer.pong_deadline is not None and now >= viewer.pong_deadline
+                ):
                     viewer.close(IDLE)
                 elif now >= viewer.next_ping and viewer.ping(now + settings.pong_timeout):
                     viewer.next_ping = now + settings.ping_interval

@@ -87,6 +87,7 @@ class NativePlane:
             private_bytes=PRIVATE_BYTES,
             ping_interval_ms=_ms(settings.ping_interval),
             pong_timeout_ms=_ms(settings.pong_timeout),
+            message_ms=_ms(settings.message_timeout),
             closing_ms=_ms(CLOSING_SECONDS),
             stuck_ms=_ms(STUCK_SECONDS),
             closes=[

@@ -1,7 +1,10 @@
 """One viewer of the asyncio plane: a transport, a cursor, and what keeps it honest."""
 
 import asyncio
+import contextlib
+import math
 import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 CLOSING_SECONDS = 3.0  # for the peer's half of the closing handshake
 KERNEL_BUFFER_BYTES = 64 * 1024  # else a viewer that does not read holds megabytes (tcp_wmem)
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER, on for no time: a close resets the connection
 FLOOD_FACTOR = 4  # times `stream.uplink_messages`, with control frames, ends the stream
 PRIVATE_BYTES = 512 * 1024  # a welcome of 500 comments and some catch-up, unsent, at most
 
@@ -33,6 +37,7 @@ class Viewer(asyncio.Protocol):
         "_plane",
         "_ring",
         "_transport",
+        "_under_way",
         "auth_deadline",
         "blocked",
         "blocked_at",
@@ -43,6 +48,7 @@ class Viewer(asyncio.Protocol):
         "is_plain",
         "is_websocket",
         "leave",
+        "message_deadline",
         "next_ping",
         "pong_deadline",
         "write",
@@ -64,6 +70,7 @@ class Viewer(asyncio.Protocol):
         self.is_websocket = variant is Variant.WEBSOCKET
         self.is_plain = self.is_websocket and not deflate
         self.write: Callable[[bytes], None] = transport.write
+        self._under_way = 0  # which message or frame the parser is in
         self._parser = Parser(message_bytes=plane.settings.message_bytes, deflate=deflate)
         self._ring: Ring | None = None
         self.cursor = -1  # no frame has this number: a pass leaves the viewer alone
@@ -72,6 +79,7 @@ class Viewer(asyncio.Protocol):
         self.blocked_at = now
         self.next_ping = now
         self.pong_deadline: float | None = None
+        self.message_deadline = math.inf
         self.auth_deadline: float | None = None
         self.expires_s: float | None = None
         self.closing_deadline: float | None = None
@@ -142,6 +150,20 @@ class Viewer(asyncio.Protocol):
         reason = f"{code.reason}; {note}" if note else code.reason
         self._end(code.code, reason)
 
+    def cut_slow(self) -> None:
+        """Cut a viewer that has taken nothing for too long: words would find no room either."""
+        self._plane.counters.refused_slow += 1
+        self._begin_closing(SLOW.code)
+        self.reset()
+
+    def reset(self) -> None:
+        """Cut the connection of a peer that does not read: what the kernel holds for it goes."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.abort()
+
     def abort(self) -> None:
         """Cut the connection without another word."""
         self._transport.abort()
@@ -155,6 +177,8 @@ class Viewer(asyncio.Protocol):
         parser = self._parser
         messages: list[tuple[Handle, bytes]] = []
         events = parser.feed(data)
+        if parser.under_way != self._under_way:
+            self._mind_message(parser.under_way)
         failed = parser.failed
         if self._floods(len(events)):
             self.close(FLOOD)
@@ -221,10 +245,19 @@ class Viewer(asyncio.Protocol):
         self._messages += events
         return self._messages > FLOOD_FACTOR * self._plane.settings.uplink_messages
 
-    def _end(self, code: int, reason: str) -> None:
+    def _mind_message(self, under_way: int) -> None:
+        """Give a message that begins its time; one that goes on has what it had."""
+        self._under_way = under_way
+        within = self._plane.settings.message_timeout if under_way else math.inf
+        self.message_deadline = self._plane.clock.monotonic() + within
+
+    def _begin_closing(self, code: int) -> None:
         self.closing_deadline = self._plane.clock.monotonic() + CLOSING_SECONDS
         self._close_code = code
         self.cursor = -1
+
+    def _end(self, code: int, reason: str) -> None:
+        self._begin_closing(code)
         if self._transport.is_closing():
             return
         self.write(self._bytes_of(CloseFrame(code, reason)))

@@ -45,7 +45,7 @@ cdef extern from "hub.h" nogil:
         parser_status (*next)(
             void* parser, uint8_t** at, uint8_t* end, parsed* event
         ) noexcept nogil
-        int (*idle)(const void* parser) noexcept nogil
+        uint64_t (*under_way)(const void* parser) noexcept nogil
         int (*failed)(const void* parser) noexcept nogil
         void (*clear)(void* parser) noexcept nogil
 
@@ -57,6 +57,7 @@ cdef extern from "hub.h" nogil:
         uint32_t private_bytes
         int64_t ping_interval_ms
         int64_t pong_timeout_ms
+        int64_t message_ms
         int64_t closing_ms
         int64_t stuck_ms
         uint16_t* codes

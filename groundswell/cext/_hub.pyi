@@ -39,6 +39,7 @@ class Hub:
         private_bytes: int,
         ping_interval_ms: int,
         pong_timeout_ms: int,
+        message_ms: int,
         closing_ms: int,
         stuck_ms: int,
         closes: Sequence[tuple[int, HubFrame]],

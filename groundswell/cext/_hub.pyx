@@ -86,6 +86,7 @@ cdef class Hub:
         private_bytes,
         ping_interval_ms,
         pong_timeout_ms,
+        message_ms,
         closing_ms,
         stuck_ms,
         closes,
@@ -103,6 +104,7 @@ cdef class Hub:
         config.private_bytes = private_bytes
         config.ping_interval_ms = ping_interval_ms
         config.pong_timeout_ms = pong_timeout_ms
+        config.message_ms = message_ms
         config.closing_ms = closing_ms
         config.stuck_ms = stuck_ms
         cdef HubFrame words

@@ -1,6 +1,6 @@
 """The WebSocket parser as the hub's threads call it: `struct parser_api` of `hub/hub.h`."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from groundswell.cext._hub cimport (
     PARSER_EVENT,
@@ -14,7 +14,6 @@ from groundswell.cext._parser cimport (
     WS_EVENT,
     WS_FAILED,
     WS_MORE,
-    WS_START,
     WsEvent,
     WsInput,
     WsParser,
@@ -22,6 +21,7 @@ from groundswell.cext._parser cimport (
     ws_clear,
     ws_init,
     ws_next,
+    ws_under_way,
 )
 
 cdef enum:
@@ -50,9 +50,8 @@ cdef inline parser_status parser_next(
     return PARSER_MORE if status == WS_MORE else PARSER_FAILED
 
 
-cdef inline int parser_idle(const void* parser) noexcept nogil:
-    cdef const WsParser* p = <const WsParser*> parser
-    return p.stage == WS_START and p.head_size == 0 and p.message_opcode == 0
+cdef inline uint64_t parser_under_way(const void* parser) noexcept nogil:
+    return ws_under_way(<const WsParser*> parser)
 
 
 cdef inline int parser_failed(const void* parser) noexcept nogil:
@@ -67,6 +66,6 @@ cdef inline void set_parser(parser_api* api) noexcept:
     api.size = sizeof(WsParser)
     api.init = parser_init
     api.next = parser_next
-    api.idle = parser_idle
+    api.under_way = parser_under_way
     api.failed = parser_failed
     api.clear = parser_clear

@@ -4,7 +4,7 @@ A caller zeroes nothing itself: `ws_init`, then `ws_next` until it says `WS_MORE
 input, then `ws_clear`. A parser belongs to one thread at a time.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from groundswell.cext._utf8 cimport Utf8
 
@@ -40,6 +40,7 @@ cdef struct WsParser:
     uint32_t message_size  # bytes held of the message
     uint32_t message_bytes  # limit of one message
     uint32_t fragments  # frames of the message so far
+    uint32_t finished  # messages, and control frames between them; modulo 2^32
     uint32_t max_fragments
     uint32_t frame_left  # payload bytes of the frame that have not come
     uint16_t failed  # close code, 0 while all is well
@@ -61,6 +62,7 @@ cdef void ws_init(
 ) noexcept nogil
 cdef void ws_clear(WsParser* parser) noexcept nogil
 cdef WsStatus ws_next(WsParser* parser, WsInput* data, WsEvent* event) noexcept nogil
+cdef uint64_t ws_under_way(const WsParser* parser) noexcept nogil
 cdef void ws_unmask(
     uint8_t* data, size_t size, const uint8_t* mask, unsigned int phase
 ) noexcept nogil

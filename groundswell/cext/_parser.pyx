@@ -64,6 +64,18 @@ cdef WsStatus ws_next(WsParser* parser, WsInput* data, WsEvent* event) noexcept 
                 return _fail(parser, code)
 
 
+cdef uint64_t ws_under_way(const WsParser* parser) noexcept nogil:
+    """Return which message or control frame is incomplete, by a number of its own; 0: none is.
+
+    A control frame within a message is part of it.
+    """
+    if parser.failed or parser.closed:
+        return 0
+    if parser.stage == WS_START and parser.head_size == 0 and parser.message_opcode == 0:
+        return 0
+    return <uint64_t> parser.finished + 1
+
+
 cdef void ws_unmask(
     uint8_t* data, size_t size, const uint8_t* mask, unsigned int phase
 ) noexcept nogil:
@@ -249,6 +261,7 @@ cdef WsStatus _end_message(WsParser* parser, WsEvent* event) noexcept nogil:
     event.opcode = parser.message_opcode
     parser.message_opcode = 0
     parser.message_size = parser.fragments = 0
+    parser.finished += 1
     # Section 8.1: a message must not end inside a character.
     if event.opcode == rfc6455.TEXT and parser.utf8.missing:
         return _fail(parser, rfc6455.INVALID_DATA)
@@ -259,6 +272,7 @@ cdef WsStatus _end_control(WsParser* parser, WsEvent* event) noexcept nogil:
     cdef Utf8 reason
     event.opcode = parser.head[0] & rfc6455.OPCODE
     parser.control_size = 0
+    parser.finished += parser.message_opcode == 0
     if event.opcode != rfc6455.CLOSE:
         return WS_EVENT
     parser.closed = True

@@ -18,6 +18,7 @@ from groundswell.cext._parser cimport (
     ws_clear,
     ws_init,
     ws_next,
+    ws_under_way,
     ws_unmask,
 )
 from groundswell.cext._utf8 cimport Utf8, utf8_feed
@@ -50,6 +51,11 @@ cdef class Parser:
     def buffered(self):
         """Payload bytes held of what is unfinished."""
         return self._parser.message_size + self._parser.control_size
+
+    @property
+    def under_way(self):
+        """Number of the message or control frame that is incomplete; 0: none is."""
+        return ws_under_way(&self._parser)
 
     def feed(self, bytes data not None):
         """Take the next bytes from the client; return the events that they complete."""

@@ -52,6 +52,7 @@ class Parser:
         "_control",
         "_deflate",
         "_failed",
+        "_finished",
         "_fragments",
         "_frame_left",
         "_head",
@@ -85,6 +86,7 @@ class Parser:
         self._message = bytearray()
         self._message_opcode = 0  # with RSV1 if it is deflated; 0 between messages
         self._fragments = 0
+        self._finished = 0  # messages, and control frames between them
         self._utf8: codecs.IncrementalDecoder | None = None  # of the text message under way
         self._control = bytearray()
         self._start_frame()
@@ -102,6 +104,15 @@ class Parser:
     def buffered(self) -> int:
         """Payload bytes held of what is unfinished."""
         return len(self._message) + len(self._control)
+
+    @property
+    def under_way(self) -> int:
+        """Number of the message or control frame that is incomplete, its own; 0: none is.
+
+        A control frame within a message is part of it.
+        """
+        between = self._stage is _Stage.START and not self._head and not self._message_opcode
+        return 0 if between or self._failed or self._closed else self._finished + 1
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Take the next bytes from the client; return the events that they complete.
@@ -227,6 +238,7 @@ class Parser:
         if opcode & rfc6455.CONTROL:
             payload = bytes(self._control)
             self._control.clear()
+            self._finished += not self._message_opcode
             if opcode == rfc6455.CLOSE:
                 self._closed = True
                 _check_close(payload)
@@ -238,6 +250,7 @@ class Parser:
             events.append((self._message_opcode, bytes(self._message)))
             self._message.clear()
             self._message_opcode = self._fragments = 0
+            self._finished += 1
             self._utf8 = None
 
 

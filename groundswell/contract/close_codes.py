@@ -51,7 +51,10 @@ SLOW = CloseCode(
     4008, "slow", "viewer is too slow", "The viewer fell behind the ring. Reconnect and resume."
 )
 IDLE = CloseCode(
-    4009, "idle", "no sign of life", "No `pong` came within the time allowed. Reconnect, resume."
+    4009,
+    "idle",
+    "no sign of life",
+    "No `pong`, or not the rest of a message, came within the time allowed. Reconnect, resume.",
 )
 UNAVAILABLE = CloseCode(
     4013, "unavailable", "try again later", "The room cannot be opened now. Reconnect, back off."

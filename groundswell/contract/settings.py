@@ -254,6 +254,12 @@ class StreamSettings:
     pong_timeout: float = opt(
         8.0, unit="seconds", at_least=0.1, help="Time for a sign of life after a ping."
     )
+    message_timeout: float = opt(
+        20.0,
+        unit="seconds",
+        at_least=0.1,
+        help="Time for a client's message to arrive, with all its fragments.",
+    )
     auth_timeout: float = opt(
         10.0, unit="seconds", at_least=0.1, help="Time for `auth` where viewers must be known."
     )

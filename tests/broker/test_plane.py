@@ -353,38 +353,6 @@ async def test_an_expired_token_closes_within_two_seconds(hall):
     assert (await renewed.message())["text"] == "hello"
 
 
-async def test_a_flood_of_messages_closes(make_hall):
-    """4429, far above the limit; at the limit nothing happens."""
-    hall = await make_hall(uplink_messages=5)
-    wire, _ = await hall.connect()
-    for _ in range(20):
-        wire.send(10, b"")
-    wire.send(9, b"heard")
-    assert (await wire.close_code())[0] == 4429
-    calm, _ = await hall.connect()
-    for _ in range(19):
-        calm.send(10, b"")
-    calm.send(9, b"heard")
-    assert await calm.frame() == (10, b"heard")
-
-
-async def test_a_viewer_that_reads_nothing_holds_nobody_up(hall, wait_until):
-    """The others get everything; it is closed as slow after 6 s, and cut."""
-    deaf, handle = await hall.connect_deaf()
-    with deaf:
-        wire, _ = await hall.connect()
-        for number in range(200):
-            hall.publish(number, size=10_000)
-            assert (await wire.message())["text"] == number
-        await wait_until(lambda: hall.plane.statistics().partial_writes > 0)
-        hall.clock.advance(6.1)
-        await wait_until(lambda: hall.plane.statistics().refused_slow == 1)
-        hall.clock.advance(4)
-        await wait_until(lambda: hall.events.closes == [(handle, 4008)])
-    hall.publish("after")
-    assert (await wire.message())["text"] == "after"
-
-
 async def test_it_is_measured_how_far_viewers_are_behind(hall, wait_until):
     """How many, and by how many frames at most; nobody is once they have gone."""
     deaf = [(await hall.connect_deaf())[0] for _ in range(2)]
@@ -431,16 +399,6 @@ async def test_a_viewer_that_fell_off_the_ring_is_reported_and_rejoins(hall, wai
     hall.publish("live")
     assert (await wire.message())["text"] == "live"
     wire.close()
-
-
-async def test_a_private_slot_that_overflows_closes_as_slow(hall, wait_until):
-    """Answers to a viewer that does not read them are bounded, too."""
-    deaf, handle = await hall.connect_deaf()
-    with deaf:
-        for _ in range(200):
-            hall.plane.send(handle, private("x" * 10_000))
-        await wait_until(lambda: hall.plane.statistics().refused_slow == 1)
-        assert hall.plane.statistics().private_messages < 200
 
 
 async def test_draining_tells_everybody_to_come_back_spread_over_time(hall):

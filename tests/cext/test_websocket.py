@@ -309,6 +309,44 @@ class TestLimits:
             websocket.Parser(message_bytes=1, max_fragments=limit)
 
 
+class TestUnderWay:
+    def test_is_another_number_for_each_message_and_frame_between(
+        self, websocket: ModuleType
+    ) -> None:
+        """Fragments and the control frames among them are of one message."""
+        parser = websocket.Parser(message_bytes=1000)
+        ping = frame(PING, b"ping")
+        fragment = frame(TEXT, b"abc", fin=False)
+        steps = [
+            (HELLO, 0),
+            (HELLO[:1], 2),
+            (HELLO[1:-1], 2),
+            (HELLO[-1:] + HELLO[:1], 3),
+            (HELLO[1:] + ping[:3], 4),
+            (ping[3:] + ping + ping[:1], 6),
+            (ping[1:], 0),
+            (fragment, 7),
+            (ping[:3], 7),
+            (ping[3:] + ping, 7),
+            (frame(CONTINUATION), 0),
+            (fragment + ping + frame(CONTINUATION) + HELLO + fragment, 10),
+        ]
+        for data, number in steps:
+            parser.feed(data)
+            assert parser.under_way == number
+        assert parser.failed == 0
+
+    @pytest.mark.parametrize("last", [frame(TEXT), frame(CLOSE)], ids=["error", "close"])
+    def test_is_nothing_at_the_end(self, websocket: ModuleType, last: bytes) -> None:
+        """Nothing more is read."""
+        parser = websocket.Parser(message_bytes=1000)
+        parser.feed(frame(TEXT, b"abc", fin=False))
+        parser.feed(last)
+        assert parser.under_way == 0
+        parser.feed(HELLO[:3])
+        assert parser.under_way == 0
+
+
 class TestBuffered:
     def test_counts_what_is_held_of_unfinished_frames(self, websocket: ModuleType) -> None:
         """Heads are not held, finished frames are let go."""

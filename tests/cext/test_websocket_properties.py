@@ -160,6 +160,7 @@ class TestAnyStream:
         for piece in pieces(stream, cuts):
             assert native.feed(piece) == pure.feed(piece)
             assert (native.failed, native.buffered) == (pure.failed, pure.buffered)
+            assert native.under_way == pure.under_way
 
     def test_fails_at_the_same_byte_of_a_text(self, native_websocket: ModuleType) -> None:
         """Each pair of a leading byte and another one, byte by byte."""
@@ -180,10 +181,11 @@ class TestAnyStream:
         whole = websocket.Parser(message_bytes=LIMIT, deflate=deflate)
         cut = websocket.Parser(message_bytes=LIMIT, deflate=deflate)
         events = [event for piece in pieces(stream, cuts) for event in cut.feed(piece)]
-        assert (events, cut.failed, cut.buffered) == (
+        assert (events, cut.failed, cut.buffered, cut.under_way) == (
             whole.feed(stream),
             whole.failed,
             whole.buffered,
+            whole.under_way,
         )
 
 

@@ -31,6 +31,7 @@ class Frames:
             found = native.feed(piece)
             assert found == pure.feed(piece), (found, at)
             assert (native.failed, native.buffered) == (pure.failed, pure.buffered), at
+            assert native.under_way == pure.under_way, at
             assert native.buffered <= limits["message_bytes"] + 125
             events += found
         whole = _websocket.Parser(**limits)

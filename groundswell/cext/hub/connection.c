@@ -52,7 +52,7 @@ void adopt(struct hub_thread *t, const struct command *command)
     c->flags = (uint8_t)(OPEN | (command->room & FORM));
     c->wheel_slot = NOT_ARMED;
     c->ping_due = command->b;
-    c->pong_due = c->auth_due = c->expires = HUB_NEVER;
+    c->pong_due = c->auth_due = c->message_due = c->expires = HUB_NEVER;
     count_connection(1);
     wheel_arm(t, command->slot);
     if (frame_size(command->frame, form_of(c)) && !queue_private(c, frame_kept(command->frame)))
@@ -117,6 +117,14 @@ void abort_connection(struct hub_thread *t, struct connection *c)
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     cut(t, c);
+}
+
+/* For who has taken nothing for too long: the words would find no room in its socket either. */
+void cut_slow(struct hub_thread *t, struct connection *c)
+{
+    count_up(&t->counters.refused_slow, 1);
+    c->close_code = t->hub->config.codes[CAUSE_SLOW];
+    abort_connection(t, c);
 }
 
 /* Only who has everything up to the ping's position is told of it; others are asked again with

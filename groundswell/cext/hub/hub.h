@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define HUB_THREADS_MAX 255
-#define HUB_SLOTS_MAX (1u << 18) /* connections of one thread: 28 MB of address space */
+#define HUB_SLOTS_MAX (1u << 18) /* connections of one thread: 32 MB of address space */
 #define HUB_NEVER INT64_MAX      /* a deadline that never comes */
 
 /* How a connection reads, and what it is sent of a frame. */
@@ -56,7 +56,8 @@ struct parser_api {
     size_t size;
     void (*init)(void *parser, uint32_t message_bytes, int deflate);
     enum parser_status (*next)(void *parser, uint8_t **at, uint8_t *end, struct parsed *event);
-    int (*idle)(const void *parser); /* between frames and messages: nothing to remember */
+    /* Which message or frame is incomplete, by a number of its own; 0: nothing is to remember. */
+    uint64_t (*under_way)(const void *parser);
     int (*failed)(const void *parser);
     void (*clear)(void *parser);
 };
@@ -83,8 +84,9 @@ struct hub_config {
     uint32_t private_bytes;
     int64_t ping_interval_ms;
     int64_t pong_timeout_ms;
+    int64_t message_ms; /* for a message to be whole, with all its fragments */
     int64_t closing_ms; /* for the peer's half of the closing handshake */
-    int64_t stuck_ms;   /* taking no byte for so long is too slow */
+    int64_t stuck_ms;   /* taking no byte for so long is too slow: it is cut */
     uint16_t codes[CAUSES];
     struct frame *closes[CAUSES]; /* kept by the hub */
     struct parser_api parser;

@@ -61,8 +61,9 @@ struct connection {
     uint32_t events_second;
     int64_t ping_due;
     int64_t pong_due;
-    int64_t auth_due; /* while closing: when it is cut */
-    int64_t expires;  /* wall time */
+    int64_t auth_due;    /* while closing: when it is cut */
+    int64_t message_due; /* while a frame or message is incomplete */
+    int64_t expires;     /* wall time */
     int64_t blocked_since;
 };
 
@@ -195,6 +196,7 @@ void begin_close(struct hub_thread *t, struct connection *c, uint16_t code, stru
 void close_for(struct hub_thread *t, struct connection *c, enum cause cause);
 void cut(struct hub_thread *t, struct connection *c);
 void abort_connection(struct hub_thread *t, struct connection *c);
+void cut_slow(struct hub_thread *t, struct connection *c);
 void send_ping(struct hub_thread *t, struct connection *c);
 
 /* private.c */

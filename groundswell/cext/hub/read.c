@@ -70,14 +70,29 @@ static bool listens(const struct connection *c)
     return c->flags & OPEN && !(c->flags & CLOSING);
 }
 
+/* A message that goes on has the deadline that it had, however many reads it comes in. */
+static void mind_message(struct hub_thread *t, struct connection *c, uint64_t before,
+                         uint64_t under_way)
+{
+    if (under_way == before)
+        return;
+    c->message_due = under_way ? t->now_ms + t->hub->config.message_ms : HUB_NEVER;
+    if (under_way)
+        wheel_arm(t, slot_of(t, c));
+}
+
 /* Keeps a parser that is in the middle of something, and no other. `parser` is the connection's
- * own or the thread's.
+ * own or the thread's; `before` is what it was in the middle of when this read began.
  */
-static void put_parser_back(struct hub_thread *t, struct connection *c, void *parser)
+static void put_parser_back(struct hub_thread *t, struct connection *c, void *parser,
+                            uint64_t before)
 {
     const struct parser_api *api = &t->hub->config.parser;
     bool own = parser != t->parser;
-    if (listens(c) && !api->idle(parser)) {
+    uint64_t under_way = listens(c) ? api->under_way(parser) : 0;
+    if (listens(c))
+        mind_message(t, c, before, under_way);
+    if (under_way) {
         void *kept = own ? parser : malloc(api->size);
         if (kept && !own)
             memcpy(kept, parser, api->size); /* with its buffer, which is the copy's now */
@@ -106,6 +121,7 @@ void feed_client(struct hub_thread *t, struct connection *c, uint8_t *data, size
     c->pong_due = HUB_NEVER; /* a sign of life */
     void *parser = c->parser;
     c->parser = NULL; /* so that nobody frees it meanwhile */
+    uint64_t before = parser ? api->under_way(parser) : 0;
     if (!parser) {
         parser = t->parser;
         api->init(parser, t->hub->config.message_bytes, form_of(c) == DEFLATED);
@@ -118,7 +134,7 @@ void feed_client(struct hub_thread *t, struct connection *c, uint8_t *data, size
     }
     if (status == PARSER_FAILED && listens(c))
         fail(t, c, api->failed(parser));
-    put_parser_back(t, c, parser);
+    put_parser_back(t, c, parser, before);
 }
 
 void read_client(struct hub_thread *t, struct connection *c)

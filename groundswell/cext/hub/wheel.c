@@ -21,7 +21,7 @@ static int64_t next_deadline(const struct hub_thread *t, const struct connection
 {
     if (c->flags & CLOSING)
         return c->auth_due;
-    int64_t due = least(c->auth_due, least(c->ping_due, c->pong_due));
+    int64_t due = least(least(c->auth_due, c->message_due), least(c->ping_due, c->pong_due));
     if (c->flags & BLOCKED)
         due = least(due, c->blocked_since + t->hub->config.stuck_ms);
     if (c->expires != HUB_NEVER)
@@ -81,8 +81,8 @@ static void keep_deadline(struct hub_thread *t, struct connection *c)
     } else if (t->wall_ms >= c->expires) {
         close_for(t, c, CAUSE_TOKEN_EXPIRED);
     } else if (c->flags & BLOCKED && now - c->blocked_since >= config->stuck_ms) {
-        close_for(t, c, CAUSE_SLOW);
-    } else if (now >= c->pong_due) {
+        cut_slow(t, c);
+    } else if (now >= c->pong_due || now >= c->message_due) {
         close_for(t, c, CAUSE_IDLE);
     } else if (now >= c->ping_due) {
         send_ping(t, c);

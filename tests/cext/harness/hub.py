@@ -84,6 +84,7 @@ class Rig:
             "private_bytes": 65536,
             "ping_interval_ms": 25_000,
             "pong_timeout_ms": 8_000,
+            "message_ms": 20_000,
             "closing_ms": 3_000,
             "stuck_ms": 6_000,
             **settings,
