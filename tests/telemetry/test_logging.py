@@ -23,6 +23,7 @@ def logging_to(*, log_format: str = "json", log_level: str = "info") -> Iterator
     """Configure logging for the block, and put back what was there."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    before = structlog.get_config()
     stream = io.StringIO()
     configure(TelemetrySettings(log_format=log_format, log_level=log_level), stream=stream)
     try:
@@ -31,7 +32,7 @@ def logging_to(*, log_format: str = "json", log_level: str = "info") -> Iterator
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.captureWarnings(capture=False)
-        structlog.reset_defaults()
+        structlog.configure(**before)
 
 
 def test_an_event_is_one_line_of_json() -> None:
