@@ -30,7 +30,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse to test the pure twins by accident."""
     if not cext.EXTENSION_LOADED and os.environ.get("GROUNDSWELL_PURE") != "1":
         pytest.exit("the native extension is not built: run `make build`", returncode=1)
-    # As the product's own (`telemetry/logging.py`): rich's, which structlog takes where it finds it,
+    # As the product's own (`telemetry/logging.py`): rich's, which structlog takes where it is,
     # draws every variable of every frame, and a test with a crash then takes minutes.
     *before, _renderer = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(

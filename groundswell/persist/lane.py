@@ -1,8 +1,8 @@
 """One partition's way through a projection: fold, publish, write, commit.
 
 Two tasks share a lane. The first folds records into what is to be written, and publishes; the
-second writes and commits what has come together while the former write was running. So batches
-grow with load, and publishing does not wait for the store.
+second writes and commits what has come together while the former write was running, and for a
+moment after it. So batches grow with load, and publishing does not wait for the store.
 """
 
 import asyncio
@@ -27,6 +27,10 @@ LANE_ROWS_MAX = 8192
 # many rows (of about 0.5 KB), but each with at least a few.
 ROWS_MAX = 65_536
 LANE_ROWS_MIN = 512
+# After a write rows gather for so long, unless there are many: at a hundred comments a second a
+# transaction for each was most of what they cost. Nobody waits for it: readers are served from the
+# log until the store has a comment.
+LINGER_S = 0.1
 
 ValueT = TypeVar("ValueT")
 BatchT = TypeVar("BatchT")
@@ -156,6 +160,7 @@ class Lane(Generic[ValueT, BatchT]):
         self._arrived = asyncio.Event()
         self._settled = asyncio.Event()
         self._room = asyncio.Event()
+        self._enough = asyncio.Event()  # rows, or reason, not to linger
 
     def put(self, batch: Batch) -> None:
         """Take a batch that follows the last one."""
@@ -168,6 +173,7 @@ class Lane(Generic[ValueT, BatchT]):
         self._stop.set()
         self._arrived.set()
         self._room.set()
+        self._enough.set()
 
     async def run(self) -> None:
         """Work until `stop`, or until cancelled: then nothing more is written."""
@@ -189,6 +195,8 @@ class Lane(Generic[ValueT, BatchT]):
                 batch = self._waiting.popleft()
                 self._held.add(-_bytes_of(batch))
                 await self._take(batch)
+                if self._fold.unwritten_rows() >= LANE_ROWS_MIN:
+                    self._enough.set()
                 while self._fold.unwritten_rows() >= self._rows_max() and not self._stop.is_set():
                     self._room.clear()
                     await self._room.wait()
@@ -198,6 +206,7 @@ class Lane(Generic[ValueT, BatchT]):
         finally:
             self._folds = False
             self._settled.set()
+            self._enough.set()
 
     async def _take(self, batch: Batch) -> None:
         fold = self._fold
@@ -239,6 +248,7 @@ class Lane(Generic[ValueT, BatchT]):
             while True:
                 if self._folded > self.applied:
                     await self._write()
+                    await self._linger()
                 elif self._folds:
                     self._settled.clear()
                     await self._settled.wait()
@@ -247,6 +257,14 @@ class Lane(Generic[ValueT, BatchT]):
         except StoreUnavailable:
             if not self._stop.is_set():
                 raise
+
+    async def _linger(self) -> None:
+        if self._fold.unwritten_rows() >= LANE_ROWS_MIN:
+            return
+        if self._folds and not self._stop.is_set():
+            self._enough.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._enough.wait(), LINGER_S)
 
     async def _write(self) -> None:
         upto = self._folded
