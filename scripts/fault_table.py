@@ -43,14 +43,14 @@ def rendered(document: str, rows: Rows) -> str:
     if not marker:
         raise ValueError(f"no line {BEGIN!r}")
     seeds = sorted({row["seed"].partition("/")[0] for row in rows})
-    repeat = f"`GROUNDSWELL_TEST_SEED={seeds[0]} make faults`" if seeds else "`make faults`"
-    return f"{prose}{BEGIN}\n\nThe same again: {repeat}\n\n{table(rows)}\n"
+    again = f"`GROUNDSWELL_TEST_SEED=N make faults`, where N was {', '.join(seeds)}"
+    return f"{prose}{BEGIN}\n\nThe same again: {again}.\n\n{table(rows)}\n"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read rows of JSON from the file that is named, and write the document."""
-    lines = Path(arguments[0]).read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    """Read rows of JSON from the files that are named, one for each run; write the document."""
+    texts = [Path(name).read_text(encoding="utf-8") for name in arguments]
+    rows = [json.loads(line) for text in texts for line in text.splitlines()]
     DOCUMENT.write_text(rendered(DOCUMENT.read_text(encoding="utf-8"), rows), encoding="utf-8")
     return 0
 
