@@ -15,14 +15,11 @@ from groundswell.bench import (
 )
 from groundswell.bench.cluster import Cluster, migrated_cluster
 from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import out_option, publish, seconds_option
+from groundswell.bench.options import out_option, publish
 from groundswell.bench.run import WRITERS, Run, prepared
+from groundswell.bench.scenario_command import rounds_option, seconds_option
 
 SHORT_TICK = 0.002  # seconds: what a room's shortest tick costs and brings
-
-rounds_option = click.option(
-    "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
-)
 
 
 @contextmanager
@@ -35,7 +32,7 @@ def _running(*, seconds: float) -> Iterator[tuple[Run, Cluster]]:
 
 
 @click.command("cluster-ingest")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @click.option(
     "--rate",
@@ -59,7 +56,7 @@ def ingest(seconds: float, rounds: int, rate: float, out: Path) -> None:
 
 
 @click.command("cluster-reactions")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @click.option("--sockets", type=click.IntRange(1, 19_000), default=2000, show_default=True)
 @click.option(
@@ -98,7 +95,7 @@ def reactions(
 
 
 @click.command("cluster-latency")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @click.option(
     "--rate",
@@ -133,7 +130,7 @@ def latency(
 
 
 @click.command("cluster-page")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @out_option
 def page(seconds: float, rounds: int, out: Path) -> None:

@@ -12,11 +12,8 @@ from groundswell.bench import event as event_scenario
 from groundswell.bench import tally as tally_scenario
 from groundswell.bench.native_tools import ToolFailed, compile_tools, default_cache
 from groundswell.bench.options import out_option, publish
+from groundswell.bench.scenario_command import rounds_option
 from groundswell.bench.tally_load import COMMENTS, USERS
-
-rounds_option = click.option(
-    "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
-)
 
 
 def cores() -> tuple[int | None, int | None]:

@@ -14,13 +14,6 @@ out_option = click.option(
     show_default=True,
     help="Folder of the JSON file.",
 )
-seconds_option = click.option(
-    "--seconds",
-    type=click.FloatRange(0.1, 120),
-    default=10,
-    show_default=True,
-    help="Time of each measurement.",
-)
 
 
 def publish(

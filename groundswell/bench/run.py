@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundswell.bench import tokens
@@ -25,10 +25,14 @@ class Run:
     writers: int = WRITERS
     server_core: int | None = 0
     client_core: int | None = 1
+    centrifugo: Path | None = None  # its program, where the user has named one
+    skipped: dict[str, str] = field(default_factory=dict)  # servers not measured, and why
 
 
 @contextmanager
-def prepared(*, seconds: float, writers: int = WRITERS) -> Iterator[Run]:
+def prepared(
+    *, seconds: float, writers: int = WRITERS, centrifugo: Path | None = None
+) -> Iterator[Run]:
     """Compile the tools and make the tokens of a run."""
     tools = compile_tools(default_cache())
     cores = sorted(os.sched_getaffinity(0))
@@ -45,4 +49,5 @@ def prepared(*, seconds: float, writers: int = WRITERS) -> Iterator[Run]:
             writers=writers,
             server_core=cores[0] if pinned else None,
             client_core=cores[1] if pinned else None,
+            centrifugo=centrifugo,
         )

@@ -9,8 +9,8 @@ from groundswell.bench.cluster import migrated_cluster
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.options import out_option, publish
 from groundswell.bench.plane import many as many_scenario
-from groundswell.bench.plane.command import plane_option
 from groundswell.bench.run import prepared
+from groundswell.bench.scenario_command import plane_option
 
 
 @click.command()

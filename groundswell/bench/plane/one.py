@@ -8,14 +8,16 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from groundswell.bench import targets, traffic
+from groundswell.bench import servers as servers_of_bench
+from groundswell.bench import traffic
 from groundswell.bench.plane import room
 from groundswell.bench.plane.meter import PlaneMeter
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run
+from groundswell.bench.servers import Wanted
 from groundswell.bench.targets import Target
 
-SERVERS = ("limit", "groundswell", "naive")
+SERVERS = servers_of_bench.NAMES
 GAP = 1.0  # seconds between two comments
 
 
@@ -25,8 +27,9 @@ def measure(
     """Post comments one by one; return the table's rows and the records behind them."""
     rows: list[Row] = []
     details: list[Row] = []
-    for name in servers:
-        with _start(run, name, comments, plane) as server:
+    wanted = Wanted(plane=plane, rate=1 / GAP, seconds=comments * GAP)
+    for name in servers_of_bench.present(run, servers):
+        with servers_of_bench.start(run, name, wanted) as server:
             row, detail = _measure_server(run, server, viewers=viewers, comments=comments)
         rows.append(row)
         details.append(detail)
@@ -40,6 +43,7 @@ def _measure_server(run: Run, server: Target, *, viewers: int, comments: int) ->
         viewers=viewers,
         core=run.client_core,
         sampled=viewers,
+        dialect=server.dialect,
         options={"each": "yes"},
     ) as watching:
         room.rest()
@@ -67,9 +71,10 @@ def _measure_server(run: Run, server: Target, *, viewers: int, comments: int) ->
         "worst last ms": max(last for _, last in whole) if whole else None,
         "CPU us/delivery": 1e6 * cpu / max(1, saw.comments),
         "lost viewers": saw.closed,
+        "errors": traffic.errors(saw, due=comments * saw.sampled),
         **columns,
     }
-    return row, {**row, "saw": traffic.as_record(saw)}
+    return row, {**row, "saw": traffic.as_record(saw), "settings": dict(server.settings)}
 
 
 @contextmanager
@@ -95,18 +100,3 @@ def _comments(
                 wait_written()
 
         yield wait
-
-
-@contextmanager
-def _start(run: Run, name: str, comments: int, plane: str) -> Iterator[Target]:
-    if name == "limit":
-        with targets.limit(
-            run.tools, core=run.server_core, rate=1 / GAP, seconds=comments * GAP, tick_ms=0
-        ) as target:
-            yield target
-    elif name == "naive":
-        with targets.peer(name, core=run.server_core) as target:
-            yield target
-    else:
-        with room.groundswell(run, plane) as target:
-            yield target
