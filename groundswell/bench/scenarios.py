@@ -151,6 +151,7 @@ SCENARIOS = (
     Scenario(
         module=storm,
         summary="All viewers are cut at once and come back with their position.",
+        seconds=15,
         sizes={
             "viewers": _viewers(5000),
             "at_once": Size(500, 1, 4000, "Joins under way at a time."),

@@ -1,8 +1,8 @@
 """A server that is bad on purpose: what the bench must never let look good.
 
-It is the naive one, and does to each viewer what `--faults` names: of every `--every` comments
-(a hundred) it drops one, holds one back behind the next, and sends one twice, each viewer's own; and
-it is late with all. The bench's tests measure it; no figure is taken of it.
+It is the naive one, and does to each viewer what `--faults` names. Of every `--every` comments it
+drops one, holds one back behind the next, and sends one twice, each viewer's own; and it is late
+with all. The bench's tests measure it; no figure is taken of it.
 """
 
 import argparse
