@@ -141,11 +141,11 @@ SCENARIOS = (
     Scenario(
         module=adverse,
         summary="A room's viewers beside slow, deaf and flapping ones, and beside SSE.",
-        seconds=10,
+        seconds=15,  # until the sockets of deaf ones are full
         sizes={
             "viewers": _viewers(5000),
             "others": Size(500, 1, 10_000, "Viewers that behave otherwise."),
-            "rate": Size(50.0, 0.1, 1000, "Comments a second."),
+            "rate": Size(100.0, 0.1, 1000, "Comments a second."),
         },
     ),
     Scenario(

@@ -103,7 +103,11 @@ class Viewers:
     def finish(self) -> ViewersSaw:
         """End the watching and return what was seen."""
         self.process.close_stdin()
-        return msgspec.json.decode(self.process.read_line(within=GRACE), type=ViewersSaw)
+        return self.result(within=GRACE)
+
+    def result(self, *, within: float) -> ViewersSaw:
+        """Wait until the watching ends by itself, and return what was seen."""
+        return msgspec.json.decode(self.process.read_line(within=within), type=ViewersSaw)
 
 
 @contextmanager

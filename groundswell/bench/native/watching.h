@@ -19,7 +19,7 @@
 static const char *path = "/", *progress = "no", *welcome = "no", *each = "no", *events = "no",
                   *manner = "watch", *say = NULL, *tokens_path = NULL;
 static double port, viewer_count = 1, sources = 16, every = 50, seconds = 60, connect_rate = 2000,
-                    connect_seconds = 60, pong_seconds = 7, rooms = 1, drain_ms = 200,
+                    connect_seconds = 60, pong_seconds = 7, rooms = 1, drain_ms = 400,
                     slow_bytes = 1000, flap_seconds = 2;
 static double at_once = 200; /* handshakes: below every listen backlog in use */
 
@@ -180,8 +180,10 @@ static void on_event(struct viewer *v, uint32_t happened)
         if (!waits_for_frame())
             join(v);
     }
-    if (v->state == WATCHING && happened & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
-        receive(v, happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+    const bool ended = happened & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+    /* Who is not parsed is drained at times of its own from its join on. */
+    if (v->state == WATCHING && (ended || (happened & EPOLLIN && (v->sampled || !v->joined))))
+        receive(v, ended);
 }
 
 /* Handles what happened within `timeout_ms`. Returns false once stdin is closed. */
