@@ -12,7 +12,8 @@ from groundswell.bench.servers import Wanted
 from groundswell.bench.targets import VIDEO, Target
 
 SNAPSHOT = 50  # comments in a `welcome`: the default of room.snapshot
-FILL_TIME = 0.5  # seconds
+FILL_TIME = 0.5  # seconds of a go
+FILL_TRIES = 20
 SETTLE_TIME = 1.0  # seconds for the last bytes to arrive, and for memory to settle
 
 
@@ -24,12 +25,15 @@ def groundswell(
 
 
 def fill(run: Run, server: Target, *, video: str = VIDEO) -> None:
-    """Post as many comments as a `welcome` brings."""
-    rate = SNAPSHOT / FILL_TIME
-    with posting(run, server, rate=rate, seconds=FILL_TIME, video=video) as (_, wait):
-        wrote = wait()
-    if wrote.ok != SNAPSHOT:
-        raise ToolFailed(f"{SNAPSHOT - wrote.ok} of {SNAPSHOT} comments were not accepted")
+    """Post as many comments as a `welcome` brings; on a busy machine in several goes."""
+    missing = SNAPSHOT
+    for _ in range(FILL_TRIES):
+        rate = missing / FILL_TIME
+        with posting(run, server, rate=rate, seconds=FILL_TIME, video=video) as (_, wait):
+            missing -= wait().ok
+        if missing <= 0:
+            return
+    raise ToolFailed(f"{missing} of {SNAPSHOT} comments were not accepted")
 
 
 @contextmanager

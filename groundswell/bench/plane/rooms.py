@@ -48,10 +48,7 @@ def measure(
             room.rest()
             saw = watching.finish()
         server.process.check()
-    due = sum(
-        _of_room(traffic.offered(rate, run.seconds), number % rooms, rooms)
-        for number in range(viewers)
-    )
+    due = sum(_of_room(wrote.sent, number % rooms, rooms) for number in range(viewers))
     row: Row = {
         "rooms": rooms,
         "viewers": saw.connected,
