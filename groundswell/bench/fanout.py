@@ -85,17 +85,18 @@ def measure_server(
             server_use = at_server.use()
             wrote = wait_written()
             client_use = at_client.use(also=wrote.cpu_seconds if wrote else 0.0)
+        due = wrote.ok if wrote else traffic.offered(rate, run.seconds)
+        watching.wait_for(due * watching.sampled)
         time.sleep(SETTLE_TIME)
         cpu = at_server.cpu_seconds()
         saw = watching.finish()
     server.process.check()
-    due = traffic.offered(rate, run.seconds)
     deliveries = saw.comments * saw.connected / saw.sampled
     row: Row = {
         "server": server.name,
         "comments/s": rate,
         "viewers": saw.connected,
-        "delivered %": 100 * saw.comments / (due * saw.sampled),
+        "delivered %": 100 * saw.comments / (traffic.offered(rate, run.seconds) * saw.sampled),
         "deliveries/s": deliveries / max(run.seconds, saw.active_seconds),
         "p50 ms": saw.latency_ms.p50 if saw.latency_ms else None,
         "p99 ms": saw.latency_ms.p99 if saw.latency_ms else None,
@@ -107,7 +108,7 @@ def measure_server(
         "MB sent": saw.bytes / 1e6,
         "RSS KiB/viewer": rss / 1024,
         "lost viewers": saw.closed,
-        "errors": traffic.errors(saw, due=(wrote.ok if wrote else due) * saw.sampled),
+        "errors": traffic.errors(saw, due=due * saw.sampled),
         "bounded by": bound(server=server_use, client=client_use),
     }
     writers = traffic.as_record(wrote) if wrote else None

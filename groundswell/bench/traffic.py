@@ -1,6 +1,7 @@
 """Running the two client tools and reading what they say."""
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from groundswell.bench.process import Process
 from groundswell.bench.targets import OURS, VIDEO, Dialect
 
 CONNECT_TIME = 90.0  # seconds for all viewers
+PATIENCE = 3.0  # seconds after the last answer, after which what has not arrived is missing
 GRACE = 20.0  # seconds a tool may take beyond its own limit, on a busy machine
 
 
@@ -89,16 +91,28 @@ class WritersSaw(msgspec.Struct, frozen=True):
 
 
 class Viewers:
-    """Connected viewers of one video."""
+    """Connected viewers of one video, `sampled` of which are parsed."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, sampled: int = 1) -> None:
         self.process = process
+        self.sampled = sampled
 
     def cut(self) -> Back:
         """Cut all at once, and wait until all are back with everything; all must be sampled."""
         self.process.write_line("cut")
         line = self.process.read_line(within=2 * CONNECT_TIME + GRACE)
         return msgspec.json.decode(line, type=Back)
+
+    def wait_for(self, comments: int) -> None:
+        """Wait until sampled viewers have got so many comments together, or `PATIENCE` is over."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.process.write_line("count")
+            if int(self.process.read_line(within=GRACE)) >= comments:
+                return
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
 
     def finish(self) -> ViewersSaw:
         """End the watching and return what was seen."""
@@ -136,7 +150,7 @@ def watching(
         argv += [f"--{name}", str(value)]
     with Process(argv, core=core) as process:
         process.read_line(within=CONNECT_TIME + GRACE)
-        yield Viewers(process)
+        yield Viewers(process, sampled=-(-viewers // every))
 
 
 @contextmanager

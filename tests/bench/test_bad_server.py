@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from groundswell.bench import fanout, targets
+from groundswell.bench import fanout, targets, traffic
 from groundswell.bench.peers import bad
 from groundswell.bench.targets import COMMENTS
 
@@ -15,6 +15,8 @@ VIEWERS, EVERY, RATE = 10, 20, 200.0
 def measured(run, monkeypatch):
     """Measure a server with the faults that are named; return its row and the record behind it."""
     monkeypatch.setattr(fanout, "SETTLE_TIME", 0.05)
+    # A comment is answered when it has been sent: what is not there then will never be.
+    monkeypatch.setattr(traffic, "PATIENCE", 0.0)
     # One connection: a comment is posted when the one before it was answered, so that there is an
     # order to be held against the server. How many there are is up to the machine.
     run = dataclasses.replace(run, seconds=1.0, writers=1)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from groundswell.bench import run as run_module
+from groundswell.bench import traffic
 from groundswell.bench.command import bench
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.plane import (
@@ -39,6 +40,7 @@ BUSY = "print('ready', flush=True)\nwhile True: sum(range(1000))"
 def _short(monkeypatch, tools, tmp_path):
     """Do not wait for a steady state that tests do not measure; reuse the compiled tools."""
     monkeypatch.setattr(room, "SETTLE_TIME", 0.05)
+    monkeypatch.setattr(traffic, "PATIENCE", 20.0)  # on a busy machine
     monkeypatch.setattr(one, "GAP", 0.2)
     monkeypatch.setattr(uplink.reacting, "WARM_UP", 0.1)
     monkeypatch.setattr(sweep.fanout, "SETTLE_TIME", 0.2)

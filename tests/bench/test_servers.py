@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from groundswell.bench import fanout, servers
+from groundswell.bench import fanout, servers, traffic
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.peers import centrifugo, nchan
 from groundswell.bench.servers import Wanted
@@ -48,6 +48,7 @@ web.run_app(app, host="127.0.0.1", port=config["http_server"]["port"], print=Non
 def _short(monkeypatch):
     """Do not wait for a steady state that tests do not measure."""
     monkeypatch.setattr(fanout, "SETTLE_TIME", 0.05)
+    monkeypatch.setattr(traffic, "PATIENCE", 20.0)  # on a busy machine
 
 
 @pytest.fixture

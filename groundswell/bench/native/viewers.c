@@ -16,7 +16,8 @@
  * comes back anew every --flap-seconds. None of them is sampled.
  *
  * The line `cut` on stdin cuts all at once; they come back with the positions that they had. Prints a
- * line of JSON when all have again seen everything. Needs --every 1.
+ * line of JSON when all have again seen everything. Needs --every 1. The line `count` has it say how
+ * many comments sampled viewers have got.
  */
 #define _GNU_SOURCE
 #include "watching.h"
@@ -237,6 +238,11 @@ int main(int argc, char **argv)
         show_progress(elapsed);
         if (told_to_cut)
             cut_all();
+        if (told_to_count) {
+            told_to_count = false;
+            printf("%llu\n", (unsigned long long)seen_by_all.comments);
+            fflush(stdout);
+        }
     }
     for (unsigned i = 0; is(manner, "watch") && i < (unsigned)viewer_count; i++)
         take_rest(&viewers[i]);

@@ -32,7 +32,7 @@ static unsigned opened, connected, joined, closed, complete;
 static uint64_t cuts, held_max;
 static double join_seconds;
 static int64_t cut_at; /* monotonic; 0: nobody was cut */
-static bool told_to_cut;
+static bool told_to_cut, told_to_count;
 
 static bool is(const char *option, const char *value) { return strcmp(option, value) == 0; }
 
@@ -201,6 +201,7 @@ static bool turn(int timeout_ms)
         ssize_t length = read(STDIN_FILENO, line, sizeof line);
         going = length > 0;
         told_to_cut = told_to_cut || (length >= 3 && memcmp(line, "cut", 3) == 0);
+        told_to_count = told_to_count || (length >= 5 && memcmp(line, "count", 5) == 0);
     }
     return going;
 }

@@ -69,6 +69,9 @@ def _leg(
         room.rest(run.seconds)
         cpu, columns = meter.server_seconds(), meter.columns()
         wrote = wait()
+        for one in filter(None, (watching, beside)):
+            if options.get("events") or one is watching:
+                one.wait_for(wrote.ok * one.sampled)
         room.rest()
         grown = server.process.rss_bytes() - before
         saw = watching.finish()

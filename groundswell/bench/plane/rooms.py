@@ -45,10 +45,10 @@ def measure(
                 room.rest(run.seconds)
                 cpu, columns = meter.server_seconds(), meter.columns()
                 wrote = wait()
-            room.rest()
+            due = sum(_of_room(wrote.sent, number % rooms, rooms) for number in range(viewers))
+            watching.wait_for(due)
             saw = watching.finish()
         server.process.check()
-    due = sum(_of_room(wrote.sent, number % rooms, rooms) for number in range(viewers))
     row: Row = {
         "rooms": rooms,
         "viewers": saw.connected,

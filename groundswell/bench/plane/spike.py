@@ -35,7 +35,7 @@ def measure(
             room.rest(run.seconds)
             columns = meter.columns()
             wrote = wait()
-            room.rest()
+            watching.wait_for(wrote.ok * watching.sampled)
             saw = watching.finish()
         server.process.check()
     due = traffic.offered(rate, run.seconds, peak=peak, rise=rise)

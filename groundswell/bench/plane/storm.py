@@ -40,7 +40,7 @@ def measure(
             back = watching.cut()
             cpu, columns = meter.server_seconds(), meter.columns()
             wrote = wait()
-            room.rest()
+            watching.wait_for(wrote.ok * viewers)
             saw = watching.finish()
         server.process.check()
     row: Row = {
