@@ -45,7 +45,6 @@ class Scenario:
     summary: str
     sizes: Mapping[str, Size] = field(default_factory=dict)
     seconds: float | None = None  # of each measurement; None: its sizes say how long it takes
-    plane: bool = True  # whether groundswell is measured, on either plane
     target: bool = False  # whether the plane has targets for it, and `plane` runs it
     target_seconds: float = 0  # of each measurement, there
 

@@ -1,6 +1,7 @@
 """Whole scenarios, small: the real tools against the real limit and peers."""
 
 import dataclasses
+import inspect
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from groundswell.bench import fanout, ingest, targets
 from groundswell.bench import run as run_module
 from groundswell.bench.command import bench
+from groundswell.bench.scenarios import SCENARIOS
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +116,21 @@ def test_the_command_prints_a_table_and_writes_what_it_measured(tmp_path):
 def test_a_setting_that_makes_no_sense_starts_nothing(arguments):
     """It is refused as a usage error."""
     assert CliRunner().invoke(bench, ["fanout", *arguments]).exit_code == 2
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_command_asks_for_exactly_what_its_scenario_takes(scenario):
+    """The table is all there is: no option without an effect, and none that is missing."""
+    takes = set(inspect.signature(scenario.module.measure).parameters) - {"run"}
+    asked = {parameter.name for parameter in bench.commands[scenario.name].params}
+    assert takes == asked - {"seconds", "out", "centrifugo"}
+    assert ("seconds" in asked) == (scenario.seconds is not None)
+
+
+def test_several_numbers_are_given_with_commas_between_them(tmp_path):
+    """Each is held against the bounds, and measured in turn."""
+    arguments = ["sweep", "--servers", "limit", "--sizes", "5,10", "--deliveries", "100"]
+    arguments += ["--seconds", "0.2", "--out", str(tmp_path)]
+    done = CliRunner().invoke(bench, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(bench, [*arguments, "--sizes", "5,0"]).exit_code == 2
