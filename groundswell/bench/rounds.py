@@ -17,6 +17,9 @@ KEYS = (
     "writer",
     "uplink",
     "small room",
+    "beside them",
+    "viewers with their own",
+    "rooms",
     "what",
     "load",
     "connections",
@@ -30,9 +33,10 @@ KEYS = (
 )
 _ROUND = "round"
 _LOWER = ("CPU", "RSS", "kernel", "p50", "p99", "max ms", "median ms", "last ms", "worst last")
-_LOWER_TOO = ("drained s", "all joined s", "lost viewers", "not 2xx", "not answered", "refused")
+_LOWER_TOO = ("drained s", "all joined s", "back s", "complete s", "bytes/viewer")
+_LOSSES = ("lost viewers", "not 2xx", "not answered", "refused")
 _HIGHER = ("/s", "of a full core", "delivered %", "arrived %")
-_SIZES = ("RSS", "kernel", "KB")
+_SIZES = ("RSS", "kernel", "KB", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def better(column: str) -> Literal["lower", "higher"] | None:
         return None
     if column.endswith(_HIGHER):
         return "higher"
-    lower = any(word in column for word in (*_LOWER, *_LOWER_TOO))
+    lower = any(word in column for word in (*_LOWER, *_LOWER_TOO, *_LOSSES))
     return "lower" if lower or column in ("kafka us", "cassandra us") else None
 
 

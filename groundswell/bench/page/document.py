@@ -132,6 +132,10 @@ def _section(pool: Pool, kinds: Kinds, *, anchor: str | None) -> Element:
         tag("p", about) if about else None,
         (_warning(f"incomplete: {reason}") for reason in pool.reasons),
         parts,
+        (
+            tag("p", f"{words.server(name)} was not measured: {why}.")
+            for name, why in pool.skipped.items()
+        ),
         _provenance(pool),
         id=anchor,
     )
