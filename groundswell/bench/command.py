@@ -10,6 +10,7 @@ from groundswell.bench import cluster_command, durable_command, machine
 from groundswell.bench import deflate as deflate_scenario
 from groundswell.bench import fanout as fanout_scenario
 from groundswell.bench import ingest as ingest_scenario
+from groundswell.bench.capacity.command import calibrate
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.options import out_option, publish, seconds_option
 from groundswell.bench.plane import command as plane_command
@@ -131,6 +132,7 @@ def deflate(rounds: int, out: Path) -> None:
 for _command in (
     *plane_command.COMMANDS,
     many,
+    calibrate,
     *cluster_command.COMMANDS,
     *durable_command.COMMANDS,
 ):
