@@ -41,7 +41,7 @@ def measure(run: Run, *, scale: float, rounds: int) -> list[Row]:
     def timed(seconds: float) -> Run:
         return dataclasses.replace(run, seconds=max(1.0, seconds * min(1.0, scale * 10)))
 
-    rows = list(_fanout(timed(FANOUT_SECONDS), many=sized(5000), rounds=rounds))
+    rows = list(_fanout(timed(FANOUT_SECONDS), many=max(2 * FEW, sized(5000)), rounds=rounds))
     with room.groundswell(run, PLANE) as server:
         posts, _ = ingest.measure_server(timed(INGEST_SECONDS), server)
     burst, _ = joins.measure(

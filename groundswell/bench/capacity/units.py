@@ -118,8 +118,8 @@ def of_result(result: Mapping[str, Any], *, file: str) -> dict[str, Unit]:
         machine=f"{machine.get('cpu')}, {machine.get('cores')} cores",
         time=str(machine.get("time")),
     )
-    rows = result["details"] if scenario == "calibrate" else result["rows"]
     try:
+        rows = result["details"] if scenario == "calibrate" else result["rows"]
         return _READERS[scenario](rows, source)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise UnitsUnusable(f"{file} lacks rows of {scenario}: {error!r}") from error
