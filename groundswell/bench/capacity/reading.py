@@ -28,8 +28,7 @@ from groundswell.contract.events import VERSION, TotalsRecord, encode
 from groundswell.contract.ports.log import Batch, Record, Topic
 from groundswell.contract.settings import RoomSettings
 
-COMMENTS = 40_000
-TOTALS = 40_000
+COUNT = 40_000  # comments, and as many totals
 RATE = 16_666  # comments a second of append time, for the display budget
 DISPLAY_RATE = 20
 IN_A_BATCH = 100
@@ -45,13 +44,17 @@ class Read(msgspec.Struct, frozen=True):
     total_us: float
 
 
-def measure(*, core: int | None) -> Row:
-    """Read comments and totals in a process of its own. Raises `ToolFailed`."""
-    argv = [sys.executable, "-m", "groundswell.bench.capacity.reading"]
+def measure(*, core: int | None, count: int = COUNT) -> Row:
+    """Read so many comments and totals, in hundreds, in a process of its own.
+
+    Raises:
+        ToolFailed: the process did not do it.
+    """
+    argv = [sys.executable, "-m", "groundswell.bench.capacity.reading", str(count)]
     with Process(argv, core=core) as process:
         read = msgspec.json.decode(process.read_line(within=TIME), type=Read)
-    if read.comments != COMMENTS:
-        raise ToolFailed(f"{read.comments} of {COMMENTS} comments were read")
+    if read.comments != count:
+        raise ToolFailed(f"{read.comments} of {count} comments were read")
     return {
         "CPU us/comment": read.comment_us,
         "CPU us/total": read.total_us,
@@ -76,13 +79,13 @@ class _Empty:
         return _Nobody()
 
 
-async def read() -> Read:
+async def read(count: int) -> Read:
     """Feed a partition with comments and then with their totals."""
     # Imported here: whoever only wants the row's shape needs no client of Kafka.
     from groundswell.log.kafka_records import encode_batch, parse
 
     ids = encoded.comment_ids()
-    comments = [encoded.comment(ids, number) for number in range(COMMENTS)]
+    comments = [encoded.comment(ids, number) for number in range(count)]
     kept = [event.comment_id for event in comments[-100:]]
     events = [(event.video_id.encode(), encode(event)) for event in comments]
     partition = OpenPartition(0, start=0, first_used=0, display_rate=DISPLAY_RATE)
@@ -100,7 +103,7 @@ async def read() -> Read:
     partition.rooms[encoded.VIDEO] = room
     began_ms = time.time_ns() // 1_000_000
     batches = []
-    for start in range(0, COMMENTS, IN_A_BATCH):
+    for start in range(0, count, IN_A_BATCH):
         batch = encode_batch(
             events[start : start + IN_A_BATCH],
             now_ms=began_ms + 1000 * start // RATE,
@@ -109,7 +112,7 @@ async def read() -> Read:
         )
         # A batch begins with its first offset, which Kafka writes in; no checksum covers it.
         batches.append(struct.pack(">q", start) + batch[8:])
-    totals = [_totals(kept, number) for number in range(TOTALS // IN_A_BATCH)]
+    totals = [_totals(kept, number) for number in range(count // IN_A_BATCH)]
     del comments, events
     before = _resident()
 
@@ -123,7 +126,7 @@ async def read() -> Read:
     total_us = await _timed(lambda number: partition.accept_totals(totals[number]), len(totals))
     room.close()
     counted = sum(1 for _ in partition.backlog.newest(encoded.VIDEO))
-    return Read(counted, comment_us, max(0.0, grown / COMMENTS), total_us)
+    return Read(counted, comment_us, max(0.0, grown / count), total_us)
 
 
 def _totals(ids: list[str], number: int) -> Batch:
@@ -152,4 +155,4 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
-    print(msgspec.json.encode(asyncio.run(read())).decode())  # noqa: T201 - whoever started it reads its stdout
+    print(msgspec.json.encode(asyncio.run(read(int(sys.argv[1])))).decode())  # noqa: T201 - whoever started it reads its stdout

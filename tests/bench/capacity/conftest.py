@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from groundswell.bench import run as run_module
 from groundswell.bench.capacity.units import UNITS, Source, Unit
+from groundswell.bench.native_tools import Tools
 
 SOURCE = Source("made-up.json", "calibrate", "abc", "a machine", "today")
 COSTS = {
@@ -103,3 +105,10 @@ def calibration() -> dict[str, Any]:
     ]
     machine = {"cpu": "a CPU", "cores": 2, "commit": "abc", "time": "today"}
     return {"scenario": "calibrate", "machine": machine, "rows": [], "details": details}
+
+
+@pytest.fixture
+def run_seconds(monkeypatch: pytest.MonkeyPatch, tools: Tools) -> str:
+    """How long a checked run is measured; the compiled tools are reused."""
+    monkeypatch.setattr(run_module, "compile_tools", lambda _cache: tools)
+    return "1"

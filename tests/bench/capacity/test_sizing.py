@@ -31,9 +31,7 @@ def test_more_viewers_never_need_fewer_nodes(units, role, viewers, more):
 @given(more=st.floats(min_value=1, max_value=10))
 def test_bigger_nodes_are_never_more_nodes(units, role, more):
     """Cores, memory and network together."""
-    node = Node(
-        cores=NODE.cores * more, memory=NODE.memory * more, bandwidth=NODE.bandwidth * more
-    )
+    node = Node(cores=NODE.cores * more, memory=NODE.memory * more, bandwidth=NODE.bandwidth * more)
     few = role(THE_EVENT, units, node, HEADROOM)
     assert nodes(few) <= nodes(role(THE_EVENT, units, NODE, HEADROOM))
 
