@@ -55,7 +55,7 @@ def _option(name: str, kind: click.ParamType[Any], default: Any, text: str) -> C
     "files",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="Result file of `bench calibrate` or `bench cluster-...`; again: the later one counts. "
+    help="Result file of the bench: calibrate or cluster-...; again: the later one counts. "
     "Without it: those of the reference machine.",
 )
 @click.option("--check", is_flag=True, help="Predict a run of this size on this machine; make it.")
@@ -83,7 +83,7 @@ def command(*, files: tuple[Path, ...], check: bool, as_json: bool, **options: A
     except ValueError as error:
         raise CommandFailed(str(error), status=USAGE) from error
     except (UnitsMissing, UnitsUnusable) as error:
-        hint = "groundswell bench calibrate writes a file with all of them"
+        hint = "python -m groundswell.bench calibrate writes a file with all of them"
         raise CommandFailed(str(error), hint=hint) from error
     except ToolFailed as error:
         raise CommandFailed(str(error)) from error

@@ -74,7 +74,7 @@ def test_a_file_that_tells_nothing_is_refused_with_what_to_do(tmp_path):
     done = run(*THE_EVENT, "--units", str(file))
     assert done.exit_code == 1
     assert "other.json is not a result file" in done.output
-    assert "hint: groundswell bench calibrate" in done.output
+    assert "hint: python -m groundswell.bench calibrate" in done.output
 
 
 def test_help_shows_the_defaults_of_the_model():

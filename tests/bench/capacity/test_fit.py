@@ -1,7 +1,7 @@
 """Costs that several legs hold at once come out again."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundswell.bench.capacity.fit import Leg, fan_out
@@ -31,6 +31,7 @@ def legs(write: float, byte: float, slow: float, fast: float, *, late: float = 0
     return found
 
 
+@settings(max_examples=50)
 @given(write=costs, byte=costs, slow=costs, fast=costs)
 def test_the_costs_that_made_the_legs_are_found(write, byte, slow, fast):
     """A write, a byte and a post at each rate, and the bytes of frame and comment."""
@@ -45,6 +46,7 @@ def test_the_costs_that_made_the_legs_are_found(write, byte, slow, fast):
         assert cost == pytest.approx(expected, rel=1e-2, abs=20)
 
 
+@settings(max_examples=50)
 @given(st.lists(st.floats(min_value=0, max_value=10), min_size=4, max_size=4))
 def test_noise_never_makes_a_cost_negative(noise):
     """Whatever a busy machine adds to a leg."""

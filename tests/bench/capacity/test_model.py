@@ -67,6 +67,7 @@ def test_bytes_of_a_viewer_hold_heads_and_pings(units):
     assert into == pytest.approx(4 * 66 + 2 * 66 / 25)
 
 
+@settings(max_examples=50)
 @given(event=events, more=st.floats(min_value=1, max_value=100))
 def test_fan_out_is_linear_in_viewers(units, event, more):
     """Twice the viewers, twice the CPU; a viewer's bytes stay."""
@@ -76,6 +77,7 @@ def test_fan_out_is_linear_in_viewers(units, event, more):
     assert viewer_bytes(grown, units, ping_interval=25) == of_one
 
 
+@settings(max_examples=50)
 @given(event=events, more=st.floats(min_value=0, max_value=1e5))
 def test_more_comments_never_cost_less(units, event, more):
     """At any display rate and tick."""
@@ -84,6 +86,7 @@ def test_more_comments_never_cost_less(units, event, more):
     assert fan_out_cores(grown, units) >= fan_out_cores(less, units) * (1 - 1e-9)
 
 
+@settings(max_examples=50)
 @given(event=events)
 def test_a_longer_tick_never_costs_more_cpu(units, event):
     """The same comments in fewer frames."""
@@ -92,6 +95,7 @@ def test_a_longer_tick_never_costs_more_cpu(units, event):
     assert fan_out_cores(longer, units) <= fan_out_cores(event, units) * (1 + 1e-9)
 
 
+@settings(max_examples=50)
 @given(rate=rates, more=rates)
 def test_more_posts_are_never_less_work(units, rate, more):
     """Below, between and above the rates that were measured."""

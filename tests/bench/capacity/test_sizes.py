@@ -1,7 +1,7 @@
 """Sizes as people write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundswell.bench.capacity import sizes
@@ -42,6 +42,7 @@ def test_what_is_no_size_is_refused_with_the_reason(read, text, said):
         read(text)
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=20))
 def test_any_text_is_read_or_refused(text):
     """Nothing else than a value from 0 on or a `ValueError` comes out."""
@@ -53,6 +54,7 @@ def test_any_text_is_read_or_refused(text):
         assert value >= 0
 
 
+@settings(max_examples=50)
 @given(st.floats(min_value=0, max_value=1e18))
 def test_what_is_written_for_people_is_short(amount):
     """Every amount has a unit that fits it."""

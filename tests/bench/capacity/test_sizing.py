@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundswell.bench.capacity import sizing
@@ -19,6 +19,7 @@ sizes = st.floats(min_value=1, max_value=1e7)
 
 
 @roles
+@settings(max_examples=30)
 @given(viewers=sizes, more=sizes)
 def test_more_viewers_never_need_fewer_nodes(units, role, viewers, more):
     """Of any role."""
@@ -28,6 +29,7 @@ def test_more_viewers_never_need_fewer_nodes(units, role, viewers, more):
 
 
 @roles
+@settings(max_examples=30)
 @given(more=st.floats(min_value=1, max_value=10))
 def test_bigger_nodes_are_never_more_nodes(units, role, more):
     """Cores, memory and network together."""
@@ -37,6 +39,7 @@ def test_bigger_nodes_are_never_more_nodes(units, role, more):
 
 
 @roles
+@settings(max_examples=30)
 @given(viewers=sizes, comments=st.floats(min_value=1, max_value=50_000))
 def test_no_node_is_over_its_headroom(units, role, viewers, comments):
     """Without the spare ones, and spread evenly."""
