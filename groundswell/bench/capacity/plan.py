@@ -184,7 +184,7 @@ def as_json(found: Plan, units: Units) -> dict[str, Any]:
 def sections(found: Plan) -> Sequence[tuple[str, list[str]]]:
     """Return the lists under the tables, with their titles; none is empty."""
     lists = (
-        ("Cannot be done", notes(found)),
+        ("Too much for one process or one node", notes(found)),
         ("Assumed", found.assumptions),
         ("Not measured, and not in the figures", found.missing),
         ("Bounds and what is in a figure", found.bounded),

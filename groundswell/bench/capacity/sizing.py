@@ -233,8 +233,10 @@ def persist(event: Event, units: Units, node: Node, headroom: Headroom) -> Need:
     )
     notes = []
     if storing > headroom.busy:
+        note = units["stored comment"].note
         notes.append(
             f"persist: the comments of one video are one process's work, of {storing:.2f} cores"
+            + (f" ({note})" if note else "")
         )
     return nodes_for(
         "persist",

@@ -74,7 +74,7 @@ def test_an_event_that_cannot_be_served_is_planned_as_far_as_it_goes(units):
     found = plan(dataclasses.replace(EVENT, comments=200_000), units)
     row = planning.needs_rows(found)[0]
     assert (row["role"], row["nodes"]) == ("broker", None)
-    assert planning.sections(found)[0][0] == "Cannot be done"
+    assert planning.sections(found)[0][0] == "Too much for one process or one node"
 
 
 def test_everything_is_also_data(units):
