@@ -83,25 +83,36 @@ def fanout_leg(run: Run, server: Target, *, viewers: int, rate: float) -> dict[s
     ) as first:
         welcome = first.finish().viewer_bytes_min
     row, detail = fanout.measure_server(run, server, viewers=viewers, rate=rate)
+    return {
+        "viewers": viewers,
+        "comments/s": rate,
+        "seconds": run.seconds,
+        "posts": traffic.offered(rate, run.seconds),
+        **sent(row, detail, welcome=welcome),
+        "RSS before": rss,
+        "RSS after": server.process.rss_bytes(),
+        "others %": row["others %"],
+        "bounded by": row["bounded by"],
+    }
+
+
+def sent(row: Row, detail: Row, *, welcome: int) -> dict[str, object]:
+    """Return what `fanout` measured as sums over all viewers; a welcome has so many bytes.
+
+    Only sampled viewers are parsed, so their comments and messages stand for all. Bytes are
+    counted of everybody, and hold the welcomes, which came before the CPU was measured.
+    """
     saw = detail["saw"]
     assert isinstance(saw, dict)  # noqa: S101 - narrows: measure_server makes it one
     share = saw["connected"] / max(1, saw["sampled"])
     deliveries = saw["comments"] * share
     cost = row["CPU us/delivery"]
     return {
-        "viewers": viewers,
-        "comments/s": rate,
-        "seconds": run.seconds,
-        "posts": traffic.offered(rate, run.seconds),
         "delivered %": row["delivered %"],
         "CPU s": deliveries * cost / 1e6 if isinstance(cost, float) else None,
         "writes": (saw["messages"] - saw["welcomes"]) * share,
         "deliveries": deliveries,
         "bytes": saw["bytes"] - saw["connected"] * welcome,
-        "RSS before": rss,
-        "RSS after": server.process.rss_bytes(),
-        "others %": row["others %"],
-        "bounded by": row["bounded by"],
     }
 
 

@@ -8,18 +8,24 @@ from groundswell.bench import run as run_module
 from groundswell.bench.capacity import encoded, measure, reading
 from groundswell.bench.capacity.units import read_units
 from groundswell.bench.command import bench
-from groundswell.bench.plane import room
 
 
-def test_a_leg_of_fan_out_counts_writes_bytes_and_posts(run):
-    """A comment a frame where ticks are shorter than the gaps; every viewer gets each."""
-    with room.groundswell(run, "native", measure.tick_env(0.02)) as server:
-        leg = measure.fanout_leg(run, server, viewers=10, rate=20)
-    assert leg["posts"] == 6
-    assert leg["deliveries"] == 6 * 10
-    assert leg["writes"] >= 10
-    assert 100 < leg["bytes"] / leg["deliveries"] < 1000
-    assert leg["RSS after"] > 0
+def test_a_leg_of_fan_out_is_of_all_viewers_though_few_are_parsed():
+    """1,000 viewers of whom ten were parsed: each got a welcome, 4 frames and 8 comments."""
+    saw = {"connected": 1000, "sampled": 10, "comments": 80, "messages": 50, "welcomes": 10}
+    row = {"CPU us/delivery": 2.5, "delivered %": 100.0}
+    leg = measure.sent(row, {"saw": saw | {"bytes": 2_100_000}}, welcome=100)
+    assert leg["writes"] == 4 * 1000
+    assert leg["deliveries"] == 8 * 1000
+    assert leg["CPU s"] == 8000 * 2.5 / 1e6
+    assert leg["bytes"] == 2_000_000
+
+
+def test_a_leg_in_which_nothing_arrived_has_no_cpu():
+    """A file with it is refused, not reckoned with."""
+    saw = {"connected": 1, "sampled": 1, "comments": 0, "messages": 1, "welcomes": 1, "bytes": 9}
+    row = {"CPU us/delivery": None, "delivered %": 0.0}
+    assert measure.sent(row, {"saw": saw}, welcome=9)["CPU s"] is None
 
 
 def test_reading_costs_something_and_reads_everything():
