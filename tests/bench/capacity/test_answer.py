@@ -91,6 +91,8 @@ def test_help_shows_the_defaults_of_the_model():
     assert (Node().memory, Node().bandwidth) == (64 * 2**30, 25e9 / 8)
 
 
+@pytest.mark.stack
+@pytest.mark.timeout(300)
 def test_a_check_predicts_runs_and_compares(unit_file, monkeypatch, run_seconds):
     """The prediction stands before the run; each figure has its error."""
     monkeypatch.setattr(checking, "WARM", 0.5)
