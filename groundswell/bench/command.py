@@ -22,6 +22,7 @@ _COMMANDS: Final = {  # module, and what the command is called there
     "ingest": (_BASIC, "ingest"),
     "deflate": (_BASIC, "deflate"),
     "plane": ("groundswell.bench.plane.everything", "everything"),
+    "calibrate": ("groundswell.bench.capacity.command", "calibrate"),
     "many": ("groundswell.bench.plane.many_command", "many"),
     "cluster-ingest": (_CLUSTER, "ingest"),
     "cluster-reactions": (_CLUSTER, "reactions"),

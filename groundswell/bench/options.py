@@ -25,6 +25,13 @@ plane_option = click.option(
 rounds_option = click.option(
     "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
 )
+scale_option = click.option(
+    "--scale",
+    type=click.FloatRange(0.001, 1),
+    default=1,
+    show_default=True,
+    help="Of the viewers and sockets; below 1 it is a quick look.",
+)
 
 
 def seconds_option(default: float) -> Option:

@@ -21,6 +21,7 @@ KEYS = (
     "viewers with their own",
     "rooms",
     "what",
+    "unit",
     "load",
     "connections",
     "comments/frame",
@@ -86,12 +87,16 @@ def better(column: str) -> Literal["lower", "higher"] | None:
     if column.endswith(_HIGHER):
         return "higher"
     lower = any(word in column for word in (*_LOWER, *_LOWER_TOO, *_LOSSES))
-    return "lower" if lower or column in ("kafka us", "cassandra us") else None
+    return "lower" if lower or column in ("kafka us", "cassandra us", "cost") else None
 
 
 def is_size(column: str) -> bool:
     """Tell whether a column is an amount and not a speed: less or more, not faster or slower."""
-    return column.startswith(_SIZES) or column.endswith(("%", "viewers", "2xx", "answered"))
+    return (
+        column == "cost"
+        or column.startswith(_SIZES)
+        or column.endswith(("%", "viewers", "2xx", "answered"))
+    )
 
 
 def legs(rows: Sequence[Row]) -> list[Leg]:

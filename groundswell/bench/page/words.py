@@ -27,6 +27,7 @@ SCENARIOS = {  # in the order of the page: what it is, and how it is measured
     ),
     "memory": ("An idle viewer", "Resident memory by address and token, and when all come again."),
     "plane": ("Targets", "What the live plane has to reach, and what it reached."),
+    "calibrate": ("Unit costs", "What `groundswell capacity` reckons with."),
     "many": ("As many as fit", "Viewers over several workers of one broker, through Kafka."),
     "ingest": ("Comments accepted", "Comments posted over HTTP in a closed loop."),
     "deflate": ("Compression", "Bytes and CPU of one frame, plain and deflated."),

@@ -9,7 +9,7 @@ import click
 
 from groundswell.bench.measuring import Measuring, measuring
 from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import out_option, plane_option
+from groundswell.bench.options import out_option, plane_option, scale_option
 from groundswell.bench.plane import verdict
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run, prepared
@@ -43,13 +43,7 @@ def _sizes(scenario: Scenario, plane: str, scale: float) -> dict[str, Any]:
 
 @click.command("plane")
 @plane_option
-@click.option(
-    "--scale",
-    type=click.FloatRange(0.001, 1),
-    default=1,
-    show_default=True,
-    help="Of the viewers and sockets; targets are for 1.",
-)
+@scale_option
 @click.option(
     "--time-scale",
     type=click.FloatRange(0.01, 1),
