@@ -34,9 +34,7 @@ class Wanted:
     seconds: float = 1.0  # for how long it does
     tick_ms: float = 0.0  # the least time between two of its passes
     welcome_bytes: int = 0  # of what the limit sends a viewer first
-    snapshot: int = (
-        0  # comments that a Python peer sends a viewer first; nchan then keeps a message
-    )
+    snapshot: int = 0  # comments that a Python peer sends first; nchan then keeps a message
 
 
 def environment(plane: str) -> dict[str, str]:

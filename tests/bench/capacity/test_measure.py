@@ -2,12 +2,14 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from groundswell.bench import run as run_module
 from groundswell.bench.capacity import encoded, measure, reading
-from groundswell.bench.capacity.units import read_units
+from groundswell.bench.capacity.units import UnitsUnusable, read_units
 from groundswell.bench.command import bench
+from groundswell.bench.native_tools import ToolFailed
 
 
 def test_a_leg_of_fan_out_is_of_all_viewers_though_few_are_parsed():
@@ -54,3 +56,21 @@ def test_calibrate_writes_a_file_that_capacity_can_read(tmp_path, monkeypatch, t
     result = json.loads(path.read_text())
     assert {row["unit"] for row in result["rows"]} == read_units([path]).keys()
     assert result["settings"]["plane"] == "native"
+
+
+def test_a_calibration_that_is_cut_keeps_its_legs_and_tells_no_units(tmp_path, monkeypatch, tools):
+    """Whoever reckons with it hears why."""
+
+    def fail():
+        raise ToolFailed("it ended")
+
+    legs = [("fold", "", lambda: [{"CPU us/reaction": 3.0}]), ("reading", "", fail)]
+    monkeypatch.setattr(run_module, "compile_tools", lambda _cache: tools)
+    monkeypatch.setattr(measure, "_legs", lambda *_, **__: legs)
+    done = CliRunner().invoke(bench, ["calibrate", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "not complete: reading: it ended" in done.output
+    (path,) = tmp_path.glob("calibrate-*.json")
+    assert json.loads(path.read_text())["details"] == [{"scenario": "fold", "CPU us/reaction": 3.0}]
+    with pytest.raises(UnitsUnusable, match="it is not complete: reading: it ended"):
+        read_units([path])
