@@ -160,6 +160,13 @@ def test_a_server_is_compared_with_those_under_the_same_load():
     assert besides(states[0], states, "p50 ms") == []
 
 
+def test_a_figure_of_zero_is_compared_with_nobody(tmp_path):
+    """So small a run has no CPU that the kernel counts; the page is made all the same."""
+    rows = shapes.fanout_rows()
+    rows[-1] |= {"CPU us/delivery": 0.0}
+    assert "CPU of a delivery, large room" in page_of(tmp_path, ("fanout", rows))
+
+
 def test_legs_under_the_same_load_stand_together():
     """The limit, the product, peers: whatever the order in which they were measured."""
     legs = arranged(rounds.legs(shapes.fanout_rows()))
