@@ -67,7 +67,7 @@ docs: build ## write the generated pages anew
 	$(BIN)/groundswell config docs > docs/settings.md
 	$(BIN)/python scripts/protocol_tables.py
 
-bench: build ## fan-out and ingest beside the limit and a naive server, as ratios (about 5 minutes)
+bench: build ## fan-out and ingest beside the limit and peers, as ratios (about 8 minutes)
 	$(BIN)/groundswell bench ingest
 	$(BIN)/groundswell bench fanout
 

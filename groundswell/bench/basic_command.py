@@ -1,19 +1,19 @@
-"""The commands `ingest`, `fanout` and `deflate`: one process on SQLite, beside limit and peers."""
+"""The commands `ingest` and `deflate`, which tell and take other things than a room's scenarios."""
 
 from pathlib import Path
 
 import click
 
 from groundswell.bench import deflate as deflate_scenario
-from groundswell.bench import fanout as fanout_scenario
 from groundswell.bench import ingest as ingest_scenario
-from groundswell.bench.options import measuring, out_option, seconds_option
+from groundswell.bench.measuring import measuring
+from groundswell.bench.options import out_option, rounds_option, seconds_option
 from groundswell.bench.run import WRITERS, prepared
 
 
 @click.command()
-@seconds_option
-@click.option("--rounds", type=click.IntRange(1, 10), default=2, show_default=True)
+@seconds_option(10)
+@rounds_option
 @click.option("--writers", type=click.IntRange(1, 1000), default=WRITERS, show_default=True)
 @out_option
 def ingest(seconds: float, rounds: int, writers: int, out: Path) -> None:
@@ -32,71 +32,6 @@ def ingest(seconds: float, rounds: int, writers: int, out: Path) -> None:
     click.echo(f"posts a second, groundswell / bare_post: {ingest_scenario.ratio(rows):.2f}")
     cost = ingest_scenario.ratio(rows, "CPU us/post")
     click.echo(f"CPU a post, groundswell / bare_post: {cost:.2f}")
-
-
-def _rates(_context: click.Context, _parameter: click.Parameter, value: str) -> list[float]:
-    try:
-        rates = [float(part) for part in value.split(",")]
-    except ValueError:
-        raise click.BadParameter("numbers with commas between them, such as 1,10,100") from None
-    if min(rates) <= 0:
-        raise click.BadParameter("a rate is above 0")
-    return rates
-
-
-def _servers(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
-    servers = value.split(",")
-    if not set(servers) <= set(fanout_scenario.SERVERS):
-        raise click.BadParameter(f"choose from {', '.join(fanout_scenario.SERVERS)}")
-    return servers
-
-
-@click.command()
-@seconds_option
-@click.option("--viewers", type=click.IntRange(1, 19000), default=5000, show_default=True)
-@click.option("--rates", default="1,10,100", show_default=True, callback=_rates)
-@click.option(
-    "--servers", default=",".join(fanout_scenario.SERVERS), show_default=True, callback=_servers
-)
-@click.option(
-    "--tick-ms",
-    type=click.FloatRange(0, 1000),
-    default=100,
-    show_default=True,
-    help="Least time between two passes of the limit.",
-)
-@click.option(
-    "--plane",
-    type=click.Choice(["asyncio", "native"]),
-    default="asyncio",
-    show_default=True,
-    help="What moves groundswell's frames to sockets.",
-)
-@out_option
-def fanout(
-    seconds: float,
-    viewers: int,
-    rates: list[float],
-    servers: list[str],
-    tick_ms: float,
-    plane: str,
-    out: Path,
-) -> None:
-    """Deliveries a second and their latency in one large room, beside limit and peer."""
-    settings = {
-        "seconds": seconds,
-        "viewers": viewers,
-        "rates": rates,
-        "tick_ms": tick_ms,
-        "groundswell": fanout_scenario.environment(plane),
-    }
-    with (
-        measuring("fanout", out, settings) as going,
-        prepared(seconds=seconds, journal=going.journal) as run,
-    ):
-        fanout_scenario.measure(
-            run, viewers=viewers, rates=rates, servers=servers, tick_ms=tick_ms, plane=plane
-        )
 
 
 @click.command()

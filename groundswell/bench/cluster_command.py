@@ -13,14 +13,11 @@ from groundswell.bench import (
     cluster_reactions,
 )
 from groundswell.bench.cluster import Cluster, migrated_cluster
-from groundswell.bench.options import measuring, out_option, seconds_option
+from groundswell.bench.measuring import measuring
+from groundswell.bench.options import out_option, rounds_option, seconds_option
 from groundswell.bench.run import WRITERS, Run, prepared
 
 SHORT_TICK = 0.002  # seconds: what a room's shortest tick costs and brings
-
-rounds_option = click.option(
-    "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
-)
 
 
 @contextmanager
@@ -36,7 +33,7 @@ def _running(
 
 
 @click.command("cluster-ingest")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @click.option(
     "--rate",
@@ -58,7 +55,7 @@ def ingest(seconds: float, rounds: int, rate: float, out: Path) -> None:
 
 
 @click.command("cluster-reactions")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @click.option("--sockets", type=click.IntRange(1, 19_000), default=2000, show_default=True)
 @click.option(
@@ -93,7 +90,7 @@ def reactions(
 
 
 @click.command("cluster-latency")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @click.option(
     "--rate",
@@ -124,7 +121,7 @@ def latency(
 
 
 @click.command("cluster-page")
-@seconds_option
+@seconds_option(10)
 @rounds_option
 @out_option
 def page(seconds: float, rounds: int, out: Path) -> None:
@@ -132,6 +129,3 @@ def page(seconds: float, rounds: int, out: Path) -> None:
     settings = {"seconds": seconds, "rounds": rounds, "comments": cluster_page.COMMENTS}
     with _running("cluster-page", out, settings, seconds=seconds) as (run, cluster):
         cluster_page.measure(run, cluster, rounds=rounds, connections=(1, WRITERS))
-
-
-COMMANDS = (ingest, reactions, latency, page)

@@ -24,7 +24,7 @@ COMMENTS = 100  # posted; a hot page holds as many
 LIMIT = 50  # comments of the page
 STORED_TIME = 120.0  # seconds for persist to have them in Cassandra and Redis
 WARM_UP = 1.0  # seconds
-PATH = f"{targets.post_path(targets.VIDEO)}?limit={LIMIT}"
+PATH = f"{targets.OURS.post_path(targets.VIDEO)}?limit={LIMIT}"
 FORGETFUL = {"GROUNDSWELL_ROOM_RESUME_WINDOW": "0"}
 SOURCES = ("memory", "Redis", "Cassandra")
 

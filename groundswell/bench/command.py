@@ -1,6 +1,7 @@
 """The group `groundswell bench`: a subcommand for each scenario, and what reads their results.
 
-A subcommand's module is imported when it is named: the rest of the product never pays for it.
+The scenarios' table is all that is imported here. A subcommand's modules are when it is named, so
+that the rest of the product never pays for it, and one never for another.
 """
 
 import importlib
@@ -11,21 +12,17 @@ from typing import Final
 
 import click
 
+from groundswell.bench.scenarios import SCENARIOS
+
 _BASIC = "groundswell.bench.basic_command"
-_PLANE = "groundswell.bench.plane.command"
 _CLUSTER = "groundswell.bench.cluster_command"
 _DURABLE = "groundswell.bench.durable_command"
+_SCENARIOS: Final = {scenario.name: scenario for scenario in SCENARIOS}
 _COMMANDS: Final = {  # module, and what the command is called there
     "ingest": (_BASIC, "ingest"),
-    "fanout": (_BASIC, "fanout"),
     "deflate": (_BASIC, "deflate"),
-    "plane": (_PLANE, "everything"),
-    "joins": (_PLANE, "joins"),
-    "idle": (_PLANE, "idle"),
-    "uplink": (_PLANE, "uplink"),
-    "beside": (_PLANE, "beside"),
-    "one": (_PLANE, "one"),
-    "sweep": (_PLANE, "sweep"),
+    "plane": ("groundswell.bench.plane.everything", "everything"),
+    "calibrate": ("groundswell.bench.capacity.command", "calibrate"),
     "many": ("groundswell.bench.plane.many_command", "many"),
     "cluster-ingest": (_CLUSTER, "ingest"),
     "cluster-reactions": (_CLUSTER, "reactions"),
@@ -50,21 +47,29 @@ class _Scenarios(click.Group):
     """Loads a command when it is named. One that lacks a library says how to install it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [*_SCENARIOS, *_COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in _SCENARIOS and cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name]
         try:
-            command = getattr(importlib.import_module(module), name)
+            return _load(cmd_name)
         except ModuleNotFoundError as error:
             library = str(error.name).partition(".")[0]
             if library not in _EXTRAS:
                 raise
             return _without(cmd_name, library)
-        assert isinstance(command, click.Command)  # noqa: S101  # narrows what import_module gave
-        return command
+
+
+def _load(name: str) -> click.Command:
+    if name in _SCENARIOS:
+        from groundswell.bench.scenario_command import command as command_of
+
+        return command_of(_SCENARIOS[name])
+    module, attribute = _COMMANDS[name]
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command)  # noqa: S101  # narrows what import_module gave
+    return command
 
 
 def _without(name: str, library: str) -> click.Command:

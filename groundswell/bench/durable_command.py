@@ -10,14 +10,11 @@ import click
 from groundswell.bench import durable
 from groundswell.bench import event as event_scenario
 from groundswell.bench import tally as tally_scenario
+from groundswell.bench.measuring import measuring
 from groundswell.bench.native_tools import compile_tools, default_cache
-from groundswell.bench.options import measuring, out_option
+from groundswell.bench.options import out_option, rounds_option
 from groundswell.bench.tally_load import COMMENTS, USERS
 from groundswell.bench.terminal import show
-
-rounds_option = click.option(
-    "--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="Times of each leg."
-)
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -95,6 +92,3 @@ def event(out: Path, **size: Any) -> None:
     show(cpu)
     if findings.violations:
         raise click.ClickException("; ".join(findings.violations))
-
-
-COMMANDS = (persist, tally, event)

@@ -4,10 +4,12 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from groundswell.bench.native_tools import ToolFailed
+from groundswell.bench.process import children
 
 VARIABLES = ("KAFKA_SERVERS", "CASSANDRA_HOSTS", "ACCOUNTS_URL", "REDIS_URL")
 _TICKS = os.sysconf("SC_CLK_TCK")  # of /proc times, a second
@@ -24,7 +26,7 @@ class Engine:
     def cpu_seconds(self) -> float:
         """Return user and system time of its processes since their start."""
         ticks = 0
-        for pid in (*self.pids, *_children(self.pids)):
+        for pid in (*self.pids, *chain.from_iterable(map(children, self.pids))):
             fields = _stat(pid)
             # utime, stime; of the listening process also cutime, cstime: children that have ended
             wanted = fields[11:15] if pid in self.pids else fields[11:13]
@@ -111,11 +113,3 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ["0"] * 15
-
-
-def _children(pids: tuple[int, ...]) -> list[int]:
-    found = []
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            found += [int(child) for child in task.read_text().split()]
-    return found

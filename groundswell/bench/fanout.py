@@ -1,4 +1,4 @@
-"""Scenario `fanout`: one room with many viewers, beside the bare C loop and a naive server.
+"""Scenario `fanout`: one room with many viewers, beside the bare C loop and peers.
 
 The loop is the limit: what the kernel alone costs. Every server is started afresh for every rate,
 and its memory is read before and after the viewers came.
@@ -6,24 +6,17 @@ and its memory is read before and after the viewers came.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
+from groundswell.bench import servers as servers_of_bench
 from groundswell.bench import targets, traffic
 from groundswell.bench.machine import CoreMeter
 from groundswell.bench.report import Row, bound
 from groundswell.bench.run import Run
+from groundswell.bench.servers import Wanted
 
-SERVERS = ("limit", "naive", "groundswell")
-GROUNDSWELL_ENV = {
-    "GROUNDSWELL_LIMITS_ENABLED": "false",
-    "GROUNDSWELL_ROOM_DISPLAY_RATE": "0",  # everybody is sent everything, as by the others
-}
+SERVERS = servers_of_bench.NAMES
 SETTLE_TIME = 1.0  # seconds for the last comments to arrive, and for memory to settle
-
-
-def environment(plane: str) -> dict[str, str]:
-    """Return what groundswell is started with."""
-    return {**GROUNDSWELL_ENV, "GROUNDSWELL_STREAM_PLANE": plane}
 
 
 def measure(
@@ -36,26 +29,17 @@ def measure(
     plane: str,
 ) -> tuple[list[Row], list[Row]]:
     """Run all legs; return the table's rows and the records behind them."""
-    rows, details = run.journal.start(legs=len(rates) * len(servers))
+    present = servers_of_bench.present(run, servers)
+    rows, details = run.journal.start(legs=len(rates) * len(present))
     for rate in rates:
-        for name in servers:
+        wanted = Wanted(plane=plane, rate=rate, seconds=run.seconds, tick_ms=tick_ms)
+        for name in present:
             run.journal.begin(f"{name}, {rate:g} comments/s")
-            with _start(run, name, rate=rate, tick_ms=tick_ms, plane=plane) as server:
+            with servers_of_bench.start(run, name, wanted) as server:
                 row, detail = measure_server(run, server, viewers=viewers, rate=rate)
             rows.append(row)
             details.append(detail)
     return rows, details
-
-
-def _start(
-    run: Run, name: str, *, rate: float, tick_ms: float, plane: str
-) -> AbstractContextManager[targets.Target]:
-    core = run.server_core
-    if name == "limit":
-        return targets.limit(run.tools, core=core, rate=rate, seconds=run.seconds, tick_ms=tick_ms)
-    if name == "naive":
-        return targets.peer(name, core=core)
-    return targets.groundswell(core=core, secret=run.secret, env=environment(plane))
 
 
 @contextmanager
@@ -73,12 +57,13 @@ def _comments(
         return
     with traffic.writing(
         run.tools,
-        server.port,
+        server.posts_port or server.port,
         tokens=run.tokens,
         seconds=run.seconds,
         connections=run.writers,
         core=run.client_core,
         rate=rate,
+        dialect=server.dialect,
     ) as writers:
         yield lambda: traffic.written(writers, within=run.seconds)
 
@@ -89,7 +74,7 @@ def measure_server(
     """Measure one running server at one rate of comments."""
     rss_before = server.process.rss_bytes()
     with traffic.watching(
-        run.tools, server.port, viewers=viewers, core=run.client_core
+        run.tools, server.port, viewers=viewers, core=run.client_core, dialect=server.dialect
     ) as watching:
         time.sleep(SETTLE_TIME)
         rss = (server.process.rss_bytes() - rss_before) / viewers
@@ -100,6 +85,8 @@ def measure_server(
             server_use = at_server.use()
             wrote = wait_written()
             client_use = at_client.use(also=wrote.cpu_seconds if wrote else 0.0)
+        due = wrote.ok if wrote else traffic.offered(rate, run.seconds)
+        watching.wait_for(due * watching.sampled)
         time.sleep(SETTLE_TIME)
         cpu = at_server.cpu_seconds()
         saw = watching.finish()
@@ -116,11 +103,14 @@ def measure_server(
         "CPU us/delivery": 1e6 * cpu / deliveries if deliveries else None,
         "server busy %": server_use.ours,
         "client busy %": client_use.ours,
+        "viewers / server %": 100 * saw.cpu_seconds / cpu if cpu else None,
         "others %": max(server_use.others, client_use.others),
         "MB sent": saw.bytes / 1e6,
         "RSS KiB/viewer": rss / 1024,
         "lost viewers": saw.closed,
+        "errors": traffic.errors(saw, due=due * saw.sampled),
         "bounded by": bound(server=server_use, client=client_use),
     }
     writers = traffic.as_record(wrote) if wrote else None
-    return row, {**row, "saw": traffic.as_record(saw), "writers": writers}
+    record = {"saw": traffic.as_record(saw), "writers": writers, "settings": dict(server.settings)}
+    return row, {**row, **record}

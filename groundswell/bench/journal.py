@@ -22,6 +22,7 @@ class Journal:
         self.rows: list[Row] = []
         self.details: list[Row] = []
         self.leg = ""  # the one that is being measured; empty before the first
+        self.skipped: dict[str, str] = {}  # servers that are not measured, and why
         self._title = ""
         self._watcher = watcher
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from groundswell.bench import program
 from groundswell.bench.process import Process
 
-PACKAGES = ("groundswell", "aiohttp", "uvloop", "orjson", "msgspec", "PyJWT")
+PACKAGES = ("groundswell", "aiohttp", "uvloop", "orjson", "msgspec", "PyJWT", "websockets")
 _TICKS = os.sysconf("SC_CLK_TCK")  # of /proc times, a second
 
 

@@ -54,7 +54,7 @@ def compile_tools(cache: Path, *, extra_flags: tuple[str, ...] = ()) -> Tools:
 def _compile(source: Path, program: Path, flags: tuple[str, ...]) -> None:
     # Written elsewhere and renamed, so that two runs at once never see half a program.
     partial = program.with_name(f"{program.name}.{os.getpid()}")
-    command = ["cc", *flags, "-o", str(partial), str(source)]
+    command = ["cc", *flags, "-o", str(partial), str(source), "-lm"]
     try:
         done = subprocess.run(  # noqa: S603 - our own sources, no shell
             command, capture_output=True, text=True, timeout=60, check=False

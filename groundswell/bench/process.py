@@ -20,7 +20,8 @@ class Process:
     """One child of the bench. Leaving its `with` block ends it.
 
     Its stderr goes to a temporary file, and stdout too where `speaks` is false: a pipe that nobody
-    reads would stop it. With `core` it and its threads run on that core only.
+    reads would stop it. With `core` it and its threads run on that core only. With `family` its
+    children are weighed with it.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Process:
         core: int | None = None,
         env: Mapping[str, str] | None = None,
         speaks: bool = True,
+        family: bool = False,
     ) -> None:
         command = [str(part) for part in argv]
         self.name = Path(command[0]).name
@@ -45,6 +47,7 @@ class Process:
             bufsize=0,
         )
         self._unread = b""
+        self._family = family
 
     @property
     def pid(self) -> int:
@@ -92,16 +95,15 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """Return user and system time of all its threads since its start (10 ms steps)."""
-        stat = Path(f"/proc/{self.pid}/stat").read_text()
-        fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return sum(_cpu_seconds(pid) for pid in self._pids())
 
     def rss_bytes(self) -> int:
         """Return its resident memory. Kernel socket buffers are not in it."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise ToolFailed(f"{self.name} has ended{self._tail()}")
+        self.check()
+        return sum(map(rss_bytes, self._pids()))
+
+    def _pids(self) -> list[int]:
+        return [self.pid, *(children(self.pid) if self._family else ())]
 
     def stop(self) -> None:
         """End it: SIGTERM, after `STOP_TIME` SIGKILL. May be called again."""
@@ -135,3 +137,25 @@ class Process:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def children(pid: int) -> list[int]:
+    """Return the process ids of a process's children."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process; 0: it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(lines[0].split()[1]) * 1024 if lines else 0
+
+
+def _cpu_seconds(pid: int) -> float:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces
+    return (int(fields[11]) + int(fields[12])) / _TICKS

@@ -14,6 +14,7 @@
 |  | and for each figure `median`, `low`, `high` and `rounds` |
 | `tables` | of `plane`: the rows of each scenario, by its name |
 | `cut` | of `plane`: which of these scenarios are not complete, and why |
+| `skipped` | servers that were asked for and not measured, and why |
 | `details` | what is behind the rows: counts and latencies as the clients said them |
 
 A commit with `+` had changed files. Two files may be compared when machine, scenario and settings
@@ -55,6 +56,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     summary: list[dict[str, Any]] = []
     tables: dict[str, list[dict[str, Any]]] = {}
     cut: dict[str, str] = {}
+    skipped: dict[str, str] = {}
 
     def hardware(self) -> dict[str, Any]:
         """Return what tells its machine from others."""
@@ -71,6 +73,7 @@ def save(
     details: Sequence[Row],
     tables: Mapping[str, Sequence[Row]] | None = None,
     cut: Mapping[str, str] | None = None,
+    skipped: Mapping[str, str] | None = None,
     command: str | None = None,
     reason: str | None = None,
 ) -> Path:
@@ -91,6 +94,7 @@ def save(
         "summary": rounds.summary(rows),
         "tables": tables or {},
         "cut": cut or {},
+        "skipped": skipped or {},
         "details": details,
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,6 +160,7 @@ def expanded(result: Result) -> list[Result]:
             complete=name not in result.cut,
             reason=result.cut.get(name),
             tables={},
+            skipped={},
             details=[one for one in result.details if one.get("scenario") == name],
         )
         for name, rows in result.tables.items()
@@ -184,6 +189,13 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
         return [row for result in self.results for row in result.rows]
 
     @property
+    def skipped(self) -> dict[str, str]:
+        """Return which servers were not measured in any of them, and why."""
+        measured = {row.get("server") for row in self.rows}
+        found = {name: why for result in self.results for name, why in result.skipped.items()}
+        return {name: why for name, why in found.items() if name not in measured}
+
+    @property
     def reasons(self) -> list[str]:
         """Return why those that are not complete were cut."""
         return [result.reason or "not told" for result in self.results if not result.complete]
@@ -200,5 +212,7 @@ def pooled(results: Iterable[Result]) -> list[Pool]:
 
 
 def settings_of(result: Result) -> dict[str, Any]:
-    """Return the settings without how often it was measured."""
-    return {name: value for name, value in result.settings.items() if name != "rounds"}
+    """Return the settings without how often it was measured, and without who was."""
+    return {
+        name: value for name, value in result.settings.items() if name not in ("rounds", "servers")
+    }

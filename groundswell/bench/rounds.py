@@ -17,7 +17,11 @@ KEYS = (
     "writer",
     "uplink",
     "small room",
+    "beside them",
+    "viewers with their own",
+    "rooms",
     "what",
+    "unit",
     "load",
     "connections",
     "comments/frame",
@@ -30,9 +34,10 @@ KEYS = (
 )
 _ROUND = "round"
 _LOWER = ("CPU", "RSS", "kernel", "p50", "p99", "max ms", "median ms", "last ms", "worst last")
-_LOWER_TOO = ("drained s", "all joined s", "lost viewers", "not 2xx", "not answered", "refused")
+_LOWER_TOO = ("drained s", "all joined s", "back s", "complete s", "bytes/viewer")
+_LOSSES = ("lost viewers", "not 2xx", "not answered", "refused")
 _HIGHER = ("/s", "of a full core", "delivered %", "arrived %")
-_SIZES = ("RSS", "kernel", "KB")
+_SIZES = ("RSS", "kernel", "KB", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +86,17 @@ def better(column: str) -> Literal["lower", "higher"] | None:
         return None
     if column.endswith(_HIGHER):
         return "higher"
-    lower = any(word in column for word in (*_LOWER, *_LOWER_TOO))
-    return "lower" if lower or column in ("kafka us", "cassandra us") else None
+    lower = any(word in column for word in (*_LOWER, *_LOWER_TOO, *_LOSSES))
+    return "lower" if lower or column in ("kafka us", "cassandra us", "cost") else None
 
 
 def is_size(column: str) -> bool:
     """Tell whether a column is an amount and not a speed: less or more, not faster or slower."""
-    return column.startswith(_SIZES) or column.endswith(("%", "viewers", "2xx", "answered"))
+    return (
+        column == "cost"
+        or column.startswith(_SIZES)
+        or column.endswith(("%", "viewers", "2xx", "answered"))
+    )
 
 
 def legs(rows: Sequence[Row]) -> list[Leg]:

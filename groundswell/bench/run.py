@@ -27,11 +27,16 @@ class Run:
     server_core: int | None = 0
     client_core: int | None = 1
     journal: Journal = field(default_factory=Journal)
+    centrifugo: Path | None = None  # its program, where the user has named one
 
 
 @contextmanager
 def prepared(
-    *, seconds: float, writers: int = WRITERS, journal: Journal | None = None
+    *,
+    seconds: float,
+    writers: int = WRITERS,
+    journal: Journal | None = None,
+    centrifugo: Path | None = None,
 ) -> Iterator[Run]:
     """Compile the tools and make the tokens of a run, which is written down in `journal`."""
     tools = compile_tools(default_cache())
@@ -50,4 +55,5 @@ def prepared(
             server_core=cores[0] if pinned else None,
             client_core=cores[1] if pinned else None,
             journal=journal or Journal(),
+            centrifugo=centrifugo,
         )

@@ -37,7 +37,7 @@ def measure(
     """
     rows, _ = journal.start(legs=3)
     journal.begin("fold alone")
-    rows.append(_fold_alone(reactions, core=core))
+    rows.append(fold_alone(reactions, core=core))
     with migrated_cluster() as cluster:
         settings = settings_of(cluster.env)
         crowd = new_crowd(
@@ -95,7 +95,8 @@ def _figures(reactions: int, drained: Drained) -> dict[str, object]:
     }
 
 
-def _fold_alone(reactions: int, *, core: int | None) -> Row:
+def fold_alone(reactions: int, *, core: int | None) -> Row:
+    """Measure the fold of so many reactions without engines; return a row of the table."""
     argv = [sys.executable, "-m", "groundswell.bench.tally_fold", str(reactions)]
     with Process([Path(argv[0]), *argv[1:]], core=core) as process:
         line = process.read_line(within=FOLD_TIME)

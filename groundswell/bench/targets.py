@@ -3,9 +3,10 @@
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundswell.bench.metrics import wait_ready
@@ -14,17 +15,51 @@ from groundswell.bench.process import Process
 from groundswell.bench.program import groundswell_program
 
 VIDEO = "bench"
+AUTH_SECRET = "GROUNDSWELL_AUTH_SECRET"  # noqa: S105 - the name of a variable
 START_TIME = 60.0  # seconds: a busy machine gives a server little of a core
 
 
-def post_path(video: str) -> str:
-    """Return where comments of a video are posted."""
-    return f"/live/{video}/comments"
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a server is watched and posted to. `{video}` stands for the video."""
+
+    stream: str = "/live/{video}/comments/stream"
+    say: str = ""  # a viewer's first message; it has joined when the answer has come
+    post: str = "/live/{video}/comments"
+    head: str = '{"commentText":"'  # of a post's body, before the comment's text
+    tail: str = '"}'
+
+    def stream_path(self, video: str) -> str:
+        """Return where a video is watched."""
+        return self.stream.replace("{video}", video)
+
+    def hello(self, video: str) -> str:
+        """Return what a viewer says first."""
+        return self.say.replace("{video}", video)
+
+    def post_path(self, video: str) -> str:
+        """Return where comments of a video are posted."""
+        return self.post.replace("{video}", video)
+
+    def body_head(self, video: str) -> str:
+        """Return what stands before the text in the body of a post."""
+        return self.head.replace("{video}", video)
 
 
-def stream_path(video: str) -> str:
-    """Return where a video is watched."""
-    return f"{post_path(video)}/stream"
+OURS = Dialect()
+# Of servers that send a comment as it is posted: the fields, and so the bytes, that ours would add.
+_FIELDS = (
+    '{"commentID":"0192f0c1-2b3c-7d4e-8f50-0123456789ab","userID":"u00000",'
+    '"timestamp":"2024-09-26T12:34:56.789Z","commentText":"'
+)
+COMMENTS = Dialect(head=_FIELDS)
+CENTRIFUGO = Dialect(
+    stream="/connection/websocket",
+    say='{"connect":{},"id":1}\n{"subscribe":{"channel":"{video}"},"id":2}',
+    post="/api/publish",
+    head='{"channel":"{video}","data":' + _FIELDS,
+    tail='"}}',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +71,9 @@ class Target:
     port: int
     internal_port: int | None = None  # of /metrics, where it has one
     data: Path | None = None  # folder of its files, where it has one
-
-
-StartTarget = Callable[[], AbstractContextManager[Target]]
+    posts_port: int | None = None  # where posts do not come to `port`
+    dialect: Dialect = OURS
+    settings: Mapping[str, object] = field(default_factory=dict)  # what a peer was told, and is
 
 
 @contextmanager
@@ -60,15 +95,31 @@ def limit(
     for name, value in options.items():
         argv += [f"--{name}", f"{value:g}"]
     with Process(argv, core=core) as process:
-        yield Target("limit", process, _port_said(process))
+        (port,) = _ports_said(process)
+        yield Target("limit", process, port)
 
 
 @contextmanager
-def peer(name: str, *, core: int | None, arguments: Sequence[str] = ()) -> Iterator[Target]:
+def peer(
+    name: str,
+    *,
+    core: int | None,
+    arguments: Sequence[str] = (),
+    dialect: Dialect = OURS,
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[Target]:
     """Start a module of `peers/`."""
     argv = [sys.executable, "-m", f"groundswell.bench.peers.{name}", *arguments]
     with Process(argv, core=core) as process:
-        yield Target(name, process, _port_said(process))
+        port, *posts = _ports_said(process)
+        yield Target(
+            name,
+            process,
+            port,
+            posts_port=posts[0] if posts else None,
+            dialect=dialect,
+            settings=settings or {},
+        )
 
 
 @contextmanager
@@ -81,18 +132,17 @@ def groundswell(
         folder = data or Path(made)
         argv = [str(groundswell_program()), "serve", "--host", "127.0.0.1", "--port", str(port)]
         argv += ["--internal-port", str(internal_port), "--data", str(folder)]
-        env = {"GROUNDSWELL_AUTH_SECRET": secret, **env}
         # Its log goes to a file: nobody here would read a pipe.
-        with Process(argv, core=core, env=env, speaks=False) as process:
+        with Process(argv, core=core, env={AUTH_SECRET: secret, **env}, speaks=False) as process:
             wait_ready(process, internal_port, within=START_TIME)
-            yield Target("groundswell", process, port, internal_port, folder)
+            yield Target("groundswell", process, port, internal_port, folder, settings=env)
 
 
-def _port_said(process: Process) -> int:
-    word, port = process.read_line(within=START_TIME).split()
-    if word != "ready":
+def _ports_said(process: Process) -> list[int]:
+    word, *ports = process.read_line(within=START_TIME).split()
+    if word != "ready" or not ports:
         raise ToolFailed(f"{process.name} said {word!r} instead of its port")
-    return int(port)
+    return [int(port) for port in ports]
 
 
 def free_ports(count: int) -> list[int]:
@@ -102,3 +152,21 @@ def free_ports(count: int) -> list[int]:
     for one in held:
         one.close()
     return ports
+
+
+def wait_listening(process: Process, port: int, *, within: float) -> None:
+    """Wait until somebody listens on the port.
+
+    Raises:
+        ToolFailed: the process ended, or nobody does in time.
+    """
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        process.check()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=within).close()
+        except OSError:  # not yet
+            time.sleep(0.02)
+            continue
+        return
+    raise ToolFailed(f"{process.name} does not listen after {within:g} s")

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "token": "groundswell.cli.token",
     "config": "groundswell.cli.config",
     "doctor": "groundswell.cli.doctor",
+    "capacity": "groundswell.cli.capacity",
     "migrate": "groundswell.cli.migrate",
     "video": "groundswell.cli.video",
     "role": "groundswell.cli.role",

@@ -78,10 +78,12 @@ def test_another_machine_is_refused_unless_one_insists(tmp_path):
     assert "machines differ in cpu" in compare(a, b, anyway=True).remarks[0]
 
 
-def test_other_settings_are_refused_but_for_how_often(tmp_path):
-    """More rounds are no other measurement; more seconds are."""
+def test_other_settings_are_refused_but_for_how_often_and_who(tmp_path):
+    """More rounds or servers are no other measurement; more seconds are."""
     rows = shapes.ingest_rows(100.0)
     a, b = sides(tmp_path, rows, rows, settings=shapes.SETTINGS | {"rounds": 5})
+    assert compare(a, b).figures
+    a, b = sides(tmp_path / "who", rows, rows, settings=shapes.SETTINGS | {"servers": ["limit"]})
     assert compare(a, b).figures
     a, b = sides(tmp_path / "other", rows, rows, settings=shapes.SETTINGS | {"seconds": 5.0})
     with pytest.raises(NotComparable, match=r"settings: seconds 10\.0 and 5\.0"):

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from groundswell.bench import fanout
 from groundswell.bench import run as run_module
 from groundswell.bench.command import bench
+from groundswell.bench.measuring import measuring
 from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.options import measuring
 from tests.bench import shapes
 
 
@@ -88,6 +88,26 @@ def test_a_run_that_measured_nothing_writes_nothing(tmp_path):
         measuring("fanout", tmp_path / "out", {}),
     ):
         raise ToolFailed("nothing works")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_is_skipped_is_told_and_kept_with_its_reason(tmp_path, capsys):
+    """The others are measured; the run is complete."""
+    with measuring("fanout", tmp_path / "out", {}) as going:
+        going.journal.skipped["nchan"] = "it is not installed"
+        going.journal.start(legs=1)[0].append(shapes.fanout_row("limit", 1.0))
+    assert "nchan is skipped: it is not installed" in capsys.readouterr().out
+    assert written(tmp_path)["skipped"] == {"nchan": "it is not installed"}
+    assert written(tmp_path)["complete"]
+
+
+def test_a_run_whose_servers_are_all_skipped_fails_with_the_reasons(tmp_path):
+    """There is nothing to write."""
+    with (
+        pytest.raises(click.ClickException, match="nchan is skipped: it is not installed"),
+        measuring("fanout", tmp_path / "out", {}) as going,
+    ):
+        going.journal.skipped["nchan"] = "it is not installed"
     assert not (tmp_path / "out").exists()
 
 

@@ -72,6 +72,15 @@ def test_machine_commit_settings_and_command_stand_below_each_scenario(tmp_path)
         assert text in page
 
 
+def test_a_server_that_was_not_measured_is_named_with_the_reason(tmp_path):
+    """Unless another run of the same kind has measured it."""
+    rows = shapes.fanout_rows()
+    skipped = {"nchan": "it is not installed", "naive": "it was not, then"}
+    page = page_of(tmp_path, ("fanout", rows), skipped=skipped)
+    assert "nginx nchan was not measured: it is not installed." in page
+    assert "it was not, then" not in page
+
+
 def test_a_cut_run_is_marked_and_stands_behind_a_whole_one(tmp_path):
     """On top, in its section, and on its cards where no whole run has the figure."""
     rows = shapes.fanout_rows()
@@ -149,6 +158,13 @@ def test_a_server_is_compared_with_those_under_the_same_load():
     assert besides(legs[0], legs, "CPU us/delivery") == []
     states = rounds.legs([{"cache": "memory", "p50 ms": 1.0}, {"cache": "redis", "p50 ms": 2.0}])
     assert besides(states[0], states, "p50 ms") == []
+
+
+def test_a_figure_of_zero_is_compared_with_nobody(tmp_path):
+    """So small a run has no CPU that the kernel counts; the page is made all the same."""
+    rows = shapes.fanout_rows()
+    rows[-1] |= {"CPU us/delivery": 0.0}
+    assert "CPU of a delivery, large room" in page_of(tmp_path, ("fanout", rows))
 
 
 def test_legs_under_the_same_load_stand_together():

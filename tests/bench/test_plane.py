@@ -10,9 +10,25 @@ import pytest
 from click.testing import CliRunner
 
 from groundswell.bench import run as run_module
+from groundswell.bench import traffic
 from groundswell.bench.command import bench
 from groundswell.bench.native_tools import ToolFailed
-from groundswell.bench.plane import beside, idle, joins, many, one, room, sweep, uplink, verdict
+from groundswell.bench.plane import (
+    adverse,
+    beside,
+    idle,
+    joins,
+    many,
+    memory,
+    one,
+    room,
+    rooms,
+    spike,
+    storm,
+    sweep,
+    uplink,
+    verdict,
+)
 from groundswell.bench.plane.meter import PlaneMeter, bounds
 from groundswell.bench.process import Process
 from groundswell.bench.traffic import ViewersSaw
@@ -24,6 +40,7 @@ BUSY = "print('ready', flush=True)\nwhile True: sum(range(1000))"
 def _short(monkeypatch, tools, tmp_path):
     """Do not wait for a steady state that tests do not measure; reuse the compiled tools."""
     monkeypatch.setattr(room, "SETTLE_TIME", 0.05)
+    monkeypatch.setattr(traffic, "PATIENCE", 20.0)  # on a busy machine
     monkeypatch.setattr(one, "GAP", 0.2)
     monkeypatch.setattr(uplink.reacting, "WARM_UP", 0.1)
     monkeypatch.setattr(sweep.fanout, "SETTLE_TIME", 0.2)
@@ -160,6 +177,51 @@ def saw(*each: tuple[int, float, float], viewers: int) -> ViewersSaw:
         latency_ms=None,
         each_ms=list(each),
     )
+
+
+def test_idle_viewers_are_weighed_with_addresses_and_tokens_of_their_own(run, monkeypatch):
+    """Nobody is lost, and all are known to have left before the next crowd comes."""
+    monkeypatch.setattr(memory, "CROWDS", {"addresses and tokens": (True, True)})
+    rows, _ = memory.measure(run, viewers=5, plane="native")
+    (row,) = rows
+    assert (row["viewers with their own"], row["viewers"]) == ("addresses and tokens", 5)
+
+
+def test_readers_are_measured_beside_each_kind_of_other_viewers(run, monkeypatch):
+    """Those who read get everything whatever the others do; SSE viewers get everything too."""
+    kinds = {name: adverse.KINDS[name] for name in ("flapping", "SSE")}
+    monkeypatch.setattr(adverse, "KINDS", kinds)
+    rows, details = adverse.measure(run, viewers=4, others=3, rate=20, plane="native")
+    assert [row["beside them"] for row in rows] == ["3 flapping", "3 SSE"]
+    assert {row["errors"] for row in rows} == {""}
+    assert rows[-1]["SSE errors"] == ""
+    assert details[-1]["others"]["comments"] > 0
+
+
+def test_a_storm_ends_when_all_are_back_and_complete(run):
+    """Everybody resumes; nothing is missing or doubled at the end."""
+    long = dataclasses.replace(run, seconds=1.5)
+    rows, _ = storm.measure(long, viewers=10, at_once=5, rate=20, plane="native")
+    (row,) = rows
+    assert (row["complete"], row["recovered"], row["errors"]) == (10, 10, "")
+    assert 0 < row["back s"] <= row["complete s"] + 1e-3
+
+
+def test_a_spike_has_the_comments_of_its_formula(run):
+    """All that was accepted reaches everybody."""
+    rows, details = spike.measure(run, viewers=5, rate=10, peak=200, rise=0.2, plane="native")
+    (row,) = rows
+    assert row["comments"] == 41  # 21 while it climbs, 20 in the 0.1 s behind
+    assert (row["not 2xx"], row["errors"]) == (0, "")
+    assert details[0]["writers"]["ok"] > 0
+
+
+def test_rooms_are_watched_and_written_to_in_turn(run):
+    """Ten viewers of three rooms get the comments of their own, and of no other."""
+    rows, details = rooms.measure(run, rooms=3, viewers=10, rate=30, plane="native")
+    (row,) = rows
+    assert (row["rooms"], row["viewers"], row["errors"]) == (3, 10, "")
+    assert details[0]["saw"]["comments"] > 0
 
 
 def test_many_viewers_have_all_got_a_comment_when_every_client_counted_all_of_its_own():

@@ -1,14 +1,20 @@
 """Whole scenarios, small: the real tools against the real limit and peers."""
 
 import dataclasses
+import inspect
 import json
+import subprocess
+import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from groundswell.bench import fanout, ingest, targets
 from groundswell.bench import run as run_module
 from groundswell.bench.command import bench
+from groundswell.bench.page import words
+from groundswell.bench.scenarios import SCENARIOS
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +120,40 @@ def test_the_command_prints_a_table_and_writes_what_it_measured(tmp_path):
 def test_a_setting_that_makes_no_sense_starts_nothing(arguments):
     """It is refused as a usage error."""
     assert CliRunner().invoke(bench, ["fanout", *arguments]).exit_code == 2
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_command_asks_for_exactly_what_its_scenario_takes(scenario):
+    """The table is all there is: no option without an effect, and none that is missing."""
+    takes = set(inspect.signature(scenario.module.measure).parameters) - {"run"}
+    command = bench.get_command(click.Context(bench), scenario.name)
+    asked = {parameter.name for parameter in command.params}
+    assert takes == asked - {"seconds", "out", "centrifugo"}
+    assert ("seconds" in asked) == (scenario.seconds is not None)
+
+
+def test_every_scenario_has_a_title_and_a_place_on_the_page():
+    """What the table has and the page does not know would come last, without a word about it."""
+    assert {scenario.name for scenario in SCENARIOS} <= words.SCENARIOS.keys()
+
+
+def test_a_scenario_loads_no_other_and_the_group_loads_none():
+    """The table itself costs nothing: a module is imported when its command is named."""
+    program = (
+        "import sys\nfrom groundswell.bench.command import bench\n"
+        "def loaded():\n"
+        "    return [name for name in sys.modules if name.startswith('groundswell.bench.plane.')]\n"
+        "assert not loaded(), loaded()\n"
+        "try: bench.main(['fanout', '--help'])\nexcept SystemExit as end: assert not end.code\n"
+        "assert not loaded(), loaded()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_several_numbers_are_given_with_commas_between_them(tmp_path):
+    """Each is held against the bounds, and measured in turn."""
+    arguments = ["sweep", "--servers", "limit", "--sizes", "5,10", "--deliveries", "100"]
+    arguments += ["--seconds", "0.2", "--out", str(tmp_path)]
+    done = CliRunner().invoke(bench, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(bench, [*arguments, "--sizes", "5,0"]).exit_code == 2

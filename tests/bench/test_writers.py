@@ -152,3 +152,42 @@ def test_instead_of_posting_it_may_ask(tools, serving, token_file):
     saw = write(tools, serving(serve), token_file, connections=2, seconds=0.2, get="yes")
     assert saw.statuses == {"200": len(heads)}
     assert {head.partition("\r\n")[0] for head in heads} == {"GET /live/v/comments HTTP/1.1"}
+
+
+def test_a_rate_that_climbs_is_due_when_its_formula_says(tools, serving, token_file):
+    """From 20 a second to 200 within half a second: each text's stamp is when it was due."""
+    stamps = {}
+
+    def serve(connection):
+        while post := read_post(connection):
+            mark = re.match(r"t=(\d+);n=(\d+);a=(\d+);", post[1]["commentText"])
+            stamps[int(mark[2])] = int(mark[1])
+            assert int(mark[3]) <= int(mark[2])
+            connection.send(CREATED)
+
+    options = {"rate": 20, "peak": 200, "rise": 0.5, "seconds": 1, "connections": 4}
+    saw = write(tools, serving(serve), token_file, **options)
+    assert saw.sent == len(stamps) > 0
+    for number, stamp in stamps.items():
+        seconds = (stamp - stamps[0]) / 1e9
+        risen = min(seconds, 0.5)
+        due = 20 * risen + (200 - 20) / 0.5 * risen**2 / 2 + 200 * (seconds - risen)
+        assert abs(due - number) < 1e-3
+
+
+def test_comments_go_to_rooms_in_turn_in_the_body_that_a_server_wants(tools, serving, token_file):
+    """Path and body name the room; the text stands between head and tail."""
+    posts = []
+
+    def serve(connection):
+        while post := read_post(connection):
+            posts.append((post[0].split()[1], post[1]["room"], post[1]["data"]["commentText"]))
+            connection.send(CREATED)
+
+    head = '{"room":"r-{room}","data":{"commentText":"'
+    options = {"head": head, "tail": '"}}', "rooms": 3, "path": "/post/{room}", "seconds": 0.2}
+    saw = write(tools, serving(serve), token_file, connections=1, **options)
+    assert saw.sent == len(posts) > 0
+    for number, (path, room, text) in enumerate(posts):
+        assert (path, room) == (f"/post/{number % 3}", f"r-{number % 3}")
+        assert f";n={number};a={number};" in text

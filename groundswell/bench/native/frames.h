@@ -80,23 +80,4 @@ static inline int next_frame(struct inbox *in, struct frame *out)
     return 1;
 }
 
-/* Takes the next `t=<ns>;` at or after *at, moves *at past it, and returns it; 0: there is none.
- * A stamp has 18 or 19 digits, so that no other text with `t=` in it is taken for one.
- */
-static inline int64_t next_stamp(const uint8_t **at, const uint8_t *end)
-{
-    const uint8_t *p;
-    while ((p = memmem(*at, (size_t)(end - *at), "t=", 2)) != NULL) {
-        int64_t stamp = 0;
-        int digits = 0;
-        for (p += 2; p < end && *p >= '0' && *p <= '9' && digits < 19; p++, digits++)
-            stamp = stamp * 10 + (*p - '0');
-        *at = p;
-        if (digits >= 18 && p < end && *p == ';')
-            return stamp;
-    }
-    *at = end;
-    return 0;
-}
-
 #endif

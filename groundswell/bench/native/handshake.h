@@ -7,8 +7,15 @@
 #include "frames.h"
 #include "loopback.h"
 
-/* Sends the request once the connection stands; `token` NULL: nobody in particular. */
-static inline void send_handshake(int fd, int port, const char *path, const char *token)
+#define UPGRADE                                                                                    \
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n"                                                \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+#define EVENTS "Accept: text/event-stream\r\n"
+
+/* Sends a GET with these header lines once the connection stands; `token` NULL: nobody in
+ * particular. */
+static inline void send_get(int fd, int port, const char *path, const char *lines,
+                            const char *token)
 {
     char request[4096];
     int error = 0;
@@ -16,19 +23,21 @@ static inline void send_handshake(int fd, int port, const char *path, const char
     getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error)
         die("connect: %s", strerror(error));
-    int n = snprintf(request, sizeof request,
-                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
-                     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                     "Sec-WebSocket-Version: 13\r\n%s%s%s\r\n",
-                     path, port, token ? "Authorization: Bearer " : "", token ? token : "",
+    int n = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s%s%s\r\n",
+                     path, port, lines, token ? "Authorization: Bearer " : "", token ? token : "",
                      token ? "\r\n" : "");
     if (n >= (int)sizeof request || send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
         die("the handshake cannot be sent");
 }
 
-/* Takes exactly the response's head off the socket, so that the next byte is a frame's. Returns
- * whether it was all there. */
-static inline bool receive_handshake(int fd)
+static inline void send_handshake(int fd, int port, const char *path, const char *token)
+{
+    send_get(fd, port, path, UPGRADE, token);
+}
+
+/* Takes exactly the response's head off the socket, so that the next byte is a frame's, or an
+ * event's. Returns whether it was all there. */
+static inline bool receive_head(int fd, const char *status)
 {
     char head[4096];
     ssize_t n = recv(fd, head, sizeof head, MSG_PEEK);
@@ -37,7 +46,7 @@ static inline bool receive_handshake(int fd)
     if (n <= 0)
         die("closed during the handshake");
     const char *end = memmem(head, (size_t)n, "\r\n\r\n", 4);
-    if (n > 12 && memcmp(head, "HTTP/1.1 101", 12) != 0)
+    if (n > 12 && (memcmp(head, "HTTP/1.1 ", 9) != 0 || memcmp(head + 9, status, 3) != 0))
         die("refused: %.*s", (int)strcspn(head, "\r\n"), head);
     if (!end) {
         if (n == sizeof head)
@@ -48,6 +57,8 @@ static inline bool receive_handshake(int fd)
         die("a peeked head is gone");
     return true;
 }
+
+static inline bool receive_handshake(int fd) { return receive_head(fd, "101"); }
 
 /* A masked control frame without payload. The mask has nothing to hide, so any four bytes do. */
 static inline void send_control(int fd, enum opcode opcode)

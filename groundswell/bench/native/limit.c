@@ -3,7 +3,8 @@
  * Says `ready PORT`, answers WebSocket handshakes until it reads a line on stdin, then makes up
  * --rate comments a second for --seconds. Every pass puts what is due into one frame and sends it
  * to every socket; passes start at least --tick-ms apart. Then one line of JSON; ends when stdin
- * is closed. With --welcome-bytes N every viewer gets a frame of N bytes behind its handshake. No accounts, no log, no resume, no slow viewers: nothing that does more can be faster.
+ * is closed. With --welcome-bytes N every viewer gets a frame of N bytes behind its handshake. No
+ * accounts, no log, no resume, no slow viewers: nothing that does more can be faster.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #include "accept_key.h"
 #include "loopback.h"
+#include "marks.h"
 #include "measure.h"
 
 #define COMMENTS_A_FRAME 4096
@@ -118,9 +120,9 @@ static size_t put_comment(char *out, int64_t stamp)
 {
     int n = snprintf(out, COMMENT_ROOM,
                      "{\"commentID\":\"0192f0c1-2b3c-7d4e-8f50-%012llx\",\"userID\":\"u%05llu\","
-                     "\"timestamp\":\"2024-09-26T12:34:56.789Z\",\"commentText\":\"t=%lld;",
-                     (unsigned long long)comments, (unsigned long long)comments % 100000,
-                     (long long)stamp);
+                     "\"timestamp\":\"2024-09-26T12:34:56.789Z\",\"commentText\":\"",
+                     (unsigned long long)comments, (unsigned long long)comments % 100000);
+    n += put_mark(out + n, stamp, comments, comments);
     while (n < (int)comment_bytes - 2)
         out[n++] = 'x';
     out[n++] = '"';

@@ -20,8 +20,9 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-/* Starts a non-blocking connection to 127.0.0.1:port from 127.0.0.(2 + source). */
-static inline int connect_loopback(int port, unsigned source)
+/* Starts a non-blocking connection to 127.0.0.1:port from 127.0.0.(2 + source). Its receive buffer
+ * has `receive_bytes`, before the kernel bounds it; 0: the kernel's own, which grows. */
+static inline int connect_loopback(int port, unsigned source, int receive_bytes)
 {
     const int on = 1;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -32,6 +33,8 @@ static inline int connect_loopback(int port, unsigned source)
     /* The port is chosen at connect, where it must be free for this destination only. */
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (receive_bytes > 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0)
         die("bind: %s", strerror(errno));
     struct sockaddr_in to = {.sin_family = AF_INET,

@@ -217,7 +217,7 @@ static void connect_all(void)
             die("%u of %.0f sockets are connected after 90 s", connected, socket_count);
         while (opened < (unsigned)socket_count && opened - connected < HANDSHAKES_AT_ONCE) {
             struct reactor *r = &reactors[opened];
-            r->fd = connect_loopback((int)port, opened % (unsigned)sources);
+            r->fd = connect_loopback((int)port, opened % (unsigned)sources, 0);
             watch(epoll, r->fd, EPOLLIN | EPOLLOUT, opened++);
         }
         turn(2);

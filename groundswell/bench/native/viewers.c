@@ -1,248 +1,38 @@
-/* Opens many WebSocket viewers of one path and measures what reaches them.
+/* Opens many viewers of a path and measures what reaches them.
  *
  * Says `ready N` once all are connected, then watches for --seconds or until stdin is closed, and
- * prints one line of JSON. Every --every-th viewer is sampled: its frames are parsed and the send
- * times in them (`t=<ns>;`, wall clock) give latencies. What the others get is counted and thrown
- * away inside the kernel, so that one core can hold tens of thousands of them.
+ * prints one line of JSON. Every --every-th viewer is sampled: its frames are parsed, the marks in
+ * them (marks.h) give latencies and tell what is missing, doubled or out of order. What the others
+ * get stays in the kernel, where it is counted and thrown away every --drain-ms: one core holds tens
+ * of thousands of them, at a fraction of what they cost the server.
  *
  * --welcome yes: a viewer has joined when the first frame behind its handshake is whole, which is
- * timed for every viewer from its connect() on; `ready` comes when all have. --each yes: latency of
- * each comment by itself, for runs of few comments.
+ * timed for every viewer from its connect() on; `ready` comes when all have. --say TEXT is the
+ * message that each sends first; then too. --each yes: latency of each comment by itself, for runs of
+ * few comments. --events yes: server-sent events instead of WebSockets. --rooms N: viewer i watches
+ * room i % N, whose number stands for `{room}` in the path.
+ *
+ * --manner slow: each takes --slow-bytes a second; deaf: none takes anything; flap: each is cut and
+ * comes back anew every --flap-seconds. None of them is sampled.
+ *
+ * The line `cut` on stdin cuts all at once; they come back with the positions that they had. Prints a
+ * line of JSON when all have again seen everything. Needs --every 1. The line `count` has it say how
+ * many comments sampled viewers have got.
  */
 #define _GNU_SOURCE
-#include <stdbool.h>
+#include "watching.h"
 
-#include "handshake.h"
-#include "measure.h"
-#include "tokens.h"
-
-#define STDIN_NAME UINT64_MAX         /* in epoll data; all others are indices of viewers */
-#define READ_BYTES (256 * 1024)
-#define SOURCES_MAX 65000 /* 127.0.0.2 and on, within 127.0.0.0/16 */
-
-static const char *path = "/", *progress = "no", *welcome = "no", *each = "no",
-                  *tokens_path = NULL;
-static double port, viewer_count = 1, sources = 16, every = 50, seconds = 60, connect_rate = 2000,
-                    connect_seconds = 60, pong_seconds = 7;
-static double at_once = 200; /* handshakes: below every listen backlog in use */
-
-enum state { CONNECTING, HANDSHAKING, WATCHING, GONE };
-
-struct viewer {
-    int fd;
-    enum state state;
-    bool sampled;
-    struct inbox part;   /* of sampled viewers: a frame that is not all there */
-    uint64_t bytes;      /* after the handshake */
-    int64_t began;       /* monotonic, its connect() */
-    uint64_t first;      /* bytes of its first frame; 0: not known yet */
-    bool joined;
-};
-
-/* One comment, as all sampled viewers got it. */
-struct spread {
-    int64_t stamp;
-    struct histogram latency;
-};
-
-static struct viewer *viewers;
-static char **tokens; /* of viewers in turn; NULL: nobody in particular */
-static size_t token_count;
-static struct histogram latency, join_latency;
-static struct inbox shared; /* what is being read; empty between viewers */
-static struct spread *spreads;
-static int epoll;
-static unsigned opened, connected, joined, closed, spread_count;
-static uint64_t comments, messages, welcomes, pings, errors, sampled_bytes;
-static int64_t first_comment, last_comment; /* monotonic */
-static double join_seconds;
-
-static void leave(struct viewer *v)
-{
-    close(v->fd);
-    v->state = GONE;
-    closed++;
-}
-
-static void open_viewer(unsigned i)
-{
-    struct viewer *v = &viewers[i];
-    v->began = monotonic_ns();
-    v->fd = connect_loopback((int)port, i % (unsigned)sources);
-    if (i % (unsigned)every == 0)
-        v->sampled = true;
-    watch(epoll, v->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, i);
-}
-
-static void count_spread(int64_t stamp, int64_t ns)
-{
-    unsigned i = spread_count;
-    while (i > 0 && spreads[i - 1].stamp != stamp)
-        i--;
-    if (i == 0) {
-        spreads = realloc(spreads, (spread_count + 1) * sizeof *spreads);
-        i = ++spread_count;
-        spreads[i - 1] = (struct spread){.stamp = stamp};
-    }
-    histogram_add(&spreads[i - 1].latency, ns);
-}
-
-static void take_message(const struct frame *frame)
-{
-    static const char snapshot[] = "{\"type\":\"welcome\"";
-    const uint8_t *at = frame->payload, *end = at + frame->length;
-    const int64_t now = wall_ns();
-    int64_t stamp;
-    messages++;
-    /* A snapshot repeats old comments: not deliveries. More than one a viewer means skips. */
-    if (frame->length >= sizeof snapshot - 1 && memcmp(at, snapshot, sizeof snapshot - 1) == 0) {
-        welcomes++;
-        return;
-    }
-    while ((stamp = next_stamp(&at, end)) != 0) {
-        histogram_add(&latency, now - stamp);
-        if (strcmp(each, "yes") == 0)
-            count_spread(stamp, now - stamp);
-        comments++;
-        last_comment = monotonic_ns();
-        if (!first_comment)
-            first_comment = last_comment;
-    }
-}
-
-/* Leaves what is no whole frame with its viewer, so that who has none needs no memory for it. */
-static void put_aside(struct viewer *v)
-{
-    const size_t rest = shared.end - shared.start;
-    free(v->part.bytes);
-    v->part = (struct inbox){0};
-    if (rest > 0) {
-        v->part.bytes = malloc(rest);
-        memcpy(v->part.bytes, shared.bytes + shared.start, rest);
-        v->part.end = v->part.capacity = rest;
-    }
-    shared.start = shared.end = 0;
-}
-
-/* Returns whether the viewer is still there. */
-static bool take_frames(struct viewer *v)
-{
-    struct frame frame;
-    int taken;
-    while ((taken = next_frame(&shared, &frame)) == 1) {
-        if (frame.opcode == OP_TEXT) {
-            take_message(&frame);
-        } else if (frame.opcode == OP_PING) {
-            pings++;
-            send_control(v->fd, OP_PONG);
-        } else if (frame.opcode == OP_CLOSE) {
-            break;
-        } else if (frame.opcode != OP_PONG) {
-            taken = -1;
-            break;
-        }
-    }
-    errors += taken < 0;
-    put_aside(v);
-    return taken == 0;
-}
-
-/* Learns how long the first frame is. Returns false while its head is not all there: nothing may be
- * read then, or what comes in between would be lost to it. The rest is another edge. */
-static bool size_first(struct viewer *v)
-{
-    uint8_t bytes[HEAD_MAX];
-    size_t head, length;
-    ssize_t n = recv(v->fd, bytes, sizeof bytes, MSG_PEEK);
-    if (n <= 0 || frame_head(bytes, (size_t)n, &head, &length) != 1)
-        return false;
-    v->first = head + length;
-    return true;
-}
-
-static void join(struct viewer *v)
-{
-    v->joined = true;
-    joined++;
-    histogram_add(&join_latency, monotonic_ns() - v->began);
-}
-
-/* Edge-triggered: reads until a read comes back short, after which the next byte is a new edge.
- * An end that this edge already told of will not be told again: then reads on to it. */
-static void receive(struct viewer *v, bool ended)
-{
-    ssize_t n;
-    if (!v->joined && v->first == 0 && !size_first(v) && !ended)
-        return;
-    do {
-        if (v->sampled)
-            n = recv(v->fd, inbox_room(&shared, READ_BYTES + v->part.end) + v->part.end,
-                     READ_BYTES, 0);
-        else
-            n = recv(v->fd, NULL, READ_BYTES, MSG_TRUNC);
-        if (n == 0 || (n < 0 && errno != EAGAIN)) {
-            leave(v);
-            return;
-        }
-        if (n < 0)
-            return;
-        v->bytes += (uint64_t)n;
-        if (v->sampled) {
-            sampled_bytes += (uint64_t)n;
-            if (v->part.end > 0)
-                memcpy(shared.bytes, v->part.bytes, v->part.end);
-            shared.end = v->part.end + (size_t)n;
-            if (!take_frames(v)) {
-                leave(v);
-                return;
-            }
-        }
-        if (!v->joined && v->first > 0 && v->bytes >= v->first)
-            join(v);
-    } while (n == READ_BYTES || ended);
-}
-
-static void on_event(struct viewer *v, uint32_t events)
-{
-    if (v->state == CONNECTING && events & (EPOLLOUT | EPOLLERR)) {
-        send_handshake(v->fd, (int)port, path,
-                       tokens ? tokens[(size_t)(v - viewers) % token_count] : NULL);
-        v->state = HANDSHAKING;
-    }
-    if (v->state == HANDSHAKING && events & EPOLLIN && receive_handshake(v->fd)) {
-        v->state = WATCHING;
-        connected++;
-        if (strcmp(welcome, "yes") != 0)
-            join(v);
-    }
-    if (v->state == WATCHING && events & (EPOLLIN | EPOLLRDHUP | EPOLLERR))
-        receive(v, events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
-}
-
-/* Handles what happened within `timeout_ms`. Returns false once stdin is closed. */
-static bool turn(int timeout_ms)
-{
-    struct epoll_event events[512];
-    bool going = true;
-    int n = epoll_wait(epoll, events, 512, timeout_ms);
-    for (int i = 0; i < n; i++) {
-        char line[64];
-        if (events[i].data.u64 == STDIN_NAME)
-            going = read(STDIN_FILENO, line, sizeof line) > 0;
-        else
-            on_event(&viewers[events[i].data.u64], events[i].events);
-    }
-    return going;
-}
-
-static void connect_all(void)
+/* Opens all viewers, so many at once, until all have joined. */
+static void join_all(void)
 {
     const int64_t start = monotonic_ns();
+    const unsigned closed_before = closed;
+    opened = 0;
     while (joined < (unsigned)viewer_count) {
         double elapsed = (double)(monotonic_ns() - start) / 1e9;
         if (elapsed > connect_seconds)
             die("%u of %.0f viewers are connected after %.0f s", joined, viewer_count, elapsed);
-        if (closed > 0 && strcmp(welcome, "yes") == 0)
+        if (closed > closed_before && waits_for_frame())
             die("a viewer was closed before all had joined");
         while (opened < (unsigned)viewer_count && opened - joined < (unsigned)at_once &&
                opened <= connect_rate * elapsed)
@@ -251,8 +41,83 @@ static void connect_all(void)
             die("told to stop while %u of %.0f viewers are connected", joined, viewer_count);
     }
     join_seconds = (double)(monotonic_ns() - start) / 1e9;
-    printf("ready %u\n", joined);
+}
+
+/* Cuts all and lets them come back with their positions; waits until they have seen everything. */
+static void cut_all(void)
+{
+    told_to_cut = false;
+    if (every > 1 || !is(manner, "watch"))
+        die("a cut needs positions, and so --every 1");
+    for (unsigned i = 0; i < (unsigned)viewer_count; i++) {
+        cut(&viewers[i]);
+        viewers[i].goal = UINT64_MAX; /* until its welcome has come */
+    }
+    connected = joined = complete = 0;
+    seen_by_all.recovered = 0;
+    join_latency = (struct histogram){0};
+    cut_at = monotonic_ns();
+    join_all();
+    while (complete < (unsigned)viewer_count && monotonic_ns() - cut_at < connect_seconds * 1e9)
+        if (!turn(2))
+            break;
+    printf("{\"back_seconds\":%.4f,\"complete_seconds\":%.4f,\"complete\":%u,\"recovered\":%llu,",
+           join_seconds, (double)(monotonic_ns() - cut_at) / 1e9, complete,
+           (unsigned long long)seen_by_all.recovered);
+    histogram_print("join_ms", &join_latency);
+    printf(",");
+    histogram_print("complete_ms", &back_latency);
+    printf("}\n");
     fflush(stdout);
+}
+
+/* Throws away what one that is not sampled was sent: all of it, or at most `most` bytes. */
+static void drain(struct viewer *v, size_t most)
+{
+    uint64_t held = 0;
+    ssize_t n;
+    if (v->sampled || v->state != WATCHING || !v->joined)
+        return;
+    do {
+        n = recv(v->fd, NULL, most, MSG_TRUNC);
+        if (n == 0 || (n < 0 && errno != EAGAIN)) {
+            leave(v);
+            return;
+        }
+        held += n > 0 ? (uint64_t)n : 0;
+    } while (n == READ_BYTES);
+    v->bytes += held;
+    held_max = held > held_max ? held : held_max;
+}
+
+/* Takes what has come and was not read yet, so that all is counted. */
+static void take_rest(struct viewer *v)
+{
+    if (v->sampled && v->state == WATCHING)
+        receive(v, false);
+    else
+        drain(v, READ_BYTES);
+}
+
+/* Drains all, spread evenly over their period. Deaf ones are never drained. */
+static void drain_due(double elapsed)
+{
+    static uint64_t drained;
+    const bool slow = is(manner, "slow");
+    const double period = slow ? 1.0 / SLOW_TURNS : drain_ms / 1000;
+    while (!is(manner, "deaf") && (double)drained < elapsed / period * viewer_count)
+        drain(&viewers[drained++ % (unsigned)viewer_count],
+              slow ? (size_t)(slow_bytes / SLOW_TURNS) : READ_BYTES);
+}
+
+/* Cuts viewers one after another, each once in its period, and lets them come again. */
+static void flap_due(double elapsed)
+{
+    while (is(manner, "flap") && (double)cuts < elapsed / flap_seconds * viewer_count) {
+        const unsigned i = (unsigned)(cuts % (unsigned)viewer_count);
+        cut(&viewers[i]);
+        open_viewer(i);
+    }
 }
 
 /* Unread pings of unsampled viewers are never seen, so every viewer shows a sign of life by itself
@@ -271,41 +136,58 @@ static void show_progress(double elapsed)
 {
     static double shown;
     static uint64_t before;
-    if (strcmp(progress, "yes") != 0 || elapsed < shown + 1)
+    if (!is(progress, "yes") || elapsed < shown + 1)
         return;
     fprintf(stderr, "%.0f s: %llu comments on sampled viewers, p99 so far %.1f ms\n", elapsed,
-            (unsigned long long)(comments - before), histogram_ms(&latency, 0.99));
-    before = comments;
+            (unsigned long long)(seen_by_all.comments - before),
+            histogram_ms(&seen_by_all.latency, 0.99));
+    before = seen_by_all.comments;
     shown = elapsed;
+}
+
+static void print_count(const char *name, uint64_t value)
+{
+    printf("\"%s\":%llu,", name, (unsigned long long)value);
 }
 
 static void report(double elapsed, double cpu)
 {
     uint64_t least = UINT64_MAX, most = 0, total = 0;
     unsigned sampled = 0;
-    for (unsigned i = 0; i < connected; i++) {
+    for (unsigned i = 0; i < (unsigned)viewer_count; i++) {
         total += viewers[i].bytes;
         least = viewers[i].bytes < least ? viewers[i].bytes : least;
         most = viewers[i].bytes > most ? viewers[i].bytes : most;
         sampled += viewers[i].sampled;
     }
-    printf("{\"viewers\":%.0f,\"connected\":%u,\"closed\":%u,\"sampled\":%u,\"comments\":%llu,"
-           "\"messages\":%llu,\"welcomes\":%llu,\"pings\":%llu,\"errors\":%llu,\"bytes\":%llu,"
-           "\"sampled_bytes\":%llu,\"viewer_bytes_min\":%llu,\"viewer_bytes_max\":%llu,"
-           "\"seconds\":%.3f,\"active_seconds\":%.3f,\"cpu_seconds\":%.3f,",
-           viewer_count, connected, closed, sampled, (unsigned long long)comments,
-           (unsigned long long)messages, (unsigned long long)welcomes, (unsigned long long)pings,
-           (unsigned long long)errors, (unsigned long long)total,
-           (unsigned long long)sampled_bytes, (unsigned long long)least,
-           (unsigned long long)most, elapsed, (double)(last_comment - first_comment) / 1e9, cpu);
-    printf("\"join_seconds\":%.4f,", join_seconds);
+    printf("{\"viewers\":%.0f,\"connected\":%u,\"closed\":%u,\"sampled\":%u,", viewer_count,
+           connected, closed, sampled);
+    print_count("cuts", cuts);
+    print_count("comments", seen_by_all.comments);
+    print_count("numbered", seen_by_all.counts.distinct);
+    print_count("twice", seen_by_all.counts.twice);
+    print_count("disordered", seen_by_all.counts.disordered);
+    print_count("strays", seen_by_all.counts.strays);
+    print_count("messages", seen_by_all.messages);
+    print_count("welcomes", seen_by_all.welcomes);
+    print_count("pings", seen_by_all.pings);
+    print_count("errors", seen_by_all.errors);
+    print_count("bytes", total);
+    print_count("sampled_bytes", seen_by_all.bytes);
+    print_count("viewer_bytes_min", least);
+    print_count("viewer_bytes_max", most);
+    print_count("held_max", held_max);
+    printf("\"seconds\":%.3f,\"active_seconds\":%.3f,\"cpu_seconds\":%.3f,\"join_seconds\":%.4f,",
+           elapsed, (double)(seen_by_all.last - seen_by_all.first) / 1e9, cpu, join_seconds);
     histogram_print("join_ms", &join_latency);
     printf(",\"each_ms\":[");
-    for (unsigned i = 0; i < spread_count; i++)
-        printf("%s[%llu,%.3f,%.3f]", i ? "," : "", (unsigned long long)spreads[i].latency.total,
-               histogram_ms(&spreads[i].latency, 0.5), (double)spreads[i].latency.max / 1e6);
+    for (unsigned i = 0; i < seen_by_all.spread_count; i++) {
+        const struct histogram *h = &seen_by_all.spreads[i].latency;
+        printf("%s[%llu,%.3f,%.3f]", i ? "," : "", (unsigned long long)h->total,
+               histogram_ms(h, 0.5), (double)h->max / 1e6);
+    }
     printf("],");
-    histogram_print("latency_ms", &latency);
+    histogram_print("latency_ms", &seen_by_all.latency);
     printf("}\n");
 }
 
@@ -319,13 +201,21 @@ int main(int argc, char **argv)
         {"pong-seconds", NULL, &pong_seconds}, {"progress", &progress, NULL},
         {"welcome", &welcome, NULL},     {"each", &each, NULL},
         {"at-once", NULL, &at_once},     {"tokens", &tokens_path, NULL},
+        {"say", &say, NULL},             {"events", &events, NULL},
+        {"rooms", NULL, &rooms},         {"manner", &manner, NULL},
+        {"drain-ms", NULL, &drain_ms},   {"slow-bytes", NULL, &slow_bytes},
+        {"flap-seconds", NULL, &flap_seconds},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
     if (port < 1 || port > 65535 || viewer_count < 1 || sources < 1 || sources > SOURCES_MAX ||
-        every < 1 || at_once < 1)
-        die("--port is needed; --viewers, --sources (at most %d), --every and --at-once are at "
-            "least 1",
+        every < 1 || at_once < 1 || rooms < 1)
+        die("--port is needed; --viewers, --sources (at most %d), --every, --at-once and --rooms are "
+            "at least 1",
             SOURCES_MAX);
+    if (drain_ms <= 0 || slow_bytes < SLOW_TURNS || flap_seconds <= 0)
+        die("--drain-ms and --flap-seconds are above 0, --slow-bytes is at least %d", SLOW_TURNS);
+    if (!is(manner, "watch") && !is(manner, "slow") && !is(manner, "deaf") && !is(manner, "flap"))
+        die("--manner is watch, slow, deaf or flap");
     if (tokens_path)
         tokens = read_tokens(tokens_path, &token_count);
     need_files(viewer_count);
@@ -333,19 +223,32 @@ int main(int argc, char **argv)
     epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = STDIN_NAME};
     epoll_ctl(epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event); /* a file cannot be watched: no matter */
-    connect_all();
+    join_all();
+    printf("ready %u\n", joined);
+    fflush(stdout);
 
     const int64_t start = monotonic_ns();
     const double cpu = cpu_seconds();
     double elapsed = 0;
     while (elapsed < seconds && turn(10)) {
         elapsed = (double)(monotonic_ns() - start) / 1e9;
+        drain_due(elapsed);
+        flap_due(elapsed);
         show_life(elapsed);
         show_progress(elapsed);
+        if (told_to_cut)
+            cut_all();
+        if (told_to_count) {
+            told_to_count = false;
+            printf("%llu\n", (unsigned long long)seen_by_all.comments);
+            fflush(stdout);
+        }
     }
+    for (unsigned i = 0; is(manner, "watch") && i < (unsigned)viewer_count; i++)
+        take_rest(&viewers[i]);
     report((double)(monotonic_ns() - start) / 1e9, cpu_seconds() - cpu);
-    for (unsigned i = 0; i < connected; i++)
-        if (viewers[i].state == WATCHING)
+    for (unsigned i = 0; i < (unsigned)viewer_count; i++)
+        if (viewers[i].state == WATCHING && is(events, "no"))
             send_control(viewers[i].fd, OP_CLOSE);
     return 0;
 }

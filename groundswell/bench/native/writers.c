@@ -4,28 +4,36 @@
  * --rate 0, closed loop: every connection posts again as soon as it is answered; latency from the
  * send. --rate R, open loop: comment k is due at start + k/R and its latency counts from then,
  * whether or not a connection was free, so that a stall of the server is not left out.
- * Each text starts with `t=<ns>;`, that same time by the wall clock. --keys yes: every post has an
- * Idempotency-Key of its own. Prints one line of JSON.
+ * Each text starts with that same time by the wall clock (marks.h). --peak P --rise S: the rate
+ * climbs from R to P comments a second within the first S seconds and stays there. --rooms N: the
+ * comments go to N rooms in turn. --head and --tail stand around the text in the body of a post.
+ * --keys yes: every post has an Idempotency-Key of its own. Prints one line of JSON.
  */
 #define _GNU_SOURCE
+#include <math.h>
 #include <stdbool.h>
 #include <sys/timerfd.h>
 
 #include "loopback.h"
+#include "marks.h"
 #include "measure.h"
+#include "rooms.h"
 #include "tokens.h"
 
 #define TIMER_NAME UINT64_MAX /* in epoll data; all others are indices of connections */
 #define RESPONSE_ROOM 65536
 #define ANSWER_SECONDS 5 /* how long after the end answers are waited for */
 
-static const char *path = "/", *tokens = NULL, *keys = "no", *get = "no";
-static double port, connections = 64, rate = 0, seconds = 10, text_bytes = 80, sources = 4;
+static const char *path = "/", *tokens = NULL, *keys = "no", *get = "no",
+                  *body_head = "{\"commentText\":\"", *body_tail = "\"}";
+static double port, connections = 64, rate = 0, seconds = 10, text_bytes = 80, sources = 4,
+                    rooms = 1, peak = 0, rise = 0;
 
 struct connection {
     int fd;
     bool busy;
     int64_t due; /* monotonic time that the latency of the running request counts from */
+    uint64_t number; /* of the running request */
     size_t have;
     char response[RESPONSE_ROOM];
 };
@@ -44,23 +52,35 @@ static int put_get(char *request, size_t size)
     return snprintf(request, size, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path, (int)port);
 }
 
+/* Returns the number below which everything is answered, or was lost with its connection. */
+static uint64_t all_answered_below(void)
+{
+    uint64_t least = sent;
+    for (unsigned i = 0; i < (unsigned)connections; i++)
+        if (all[i].busy && all[i].number < least)
+            least = all[i].number;
+    return least;
+}
+
 static int put_post(char *request, size_t size, int64_t due)
 {
-    char body[1024], key[80] = "";
-    int n = snprintf(body, sizeof body, "{\"commentText\":\"t=%lld;", (long long)(due + wall_offset));
+    char body[4096], at[1024], key[80] = "";
+    const unsigned room = (unsigned)(sent % (uint64_t)rooms);
+    size_t n = put_in_room(body, 1024, body_head, room);
+    const size_t text = n;
     /* The running number keeps texts apart: the same one twice may be refused as a repetition. */
-    n += snprintf(body + n, sizeof body - (size_t)n, "%llu ", (unsigned long long)sent);
-    for (; n < 16 + (int)text_bytes; n++)
+    n += (size_t)put_mark(body + n, due + wall_offset, sent, all_answered_below());
+    for (; n < text + (size_t)text_bytes; n++)
         body[n] = (char)('a' + n % 26);
-    body[n++] = '"';
-    body[n++] = '}';
+    n += put_in_room(body + n, 1024, body_tail, room);
+    put_in_room(at, sizeof at, path, room);
     if (strcmp(keys, "yes") == 0)
         snprintf(key, sizeof key, "Idempotency-Key: %llx-%llu\r\n", (unsigned long long)wall_offset,
                  (unsigned long long)sent);
     return snprintf(request, size,
                     "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
-                    "Content-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%.*s",
-                    path, (int)port, bearers[sent % bearer_count], key, n, n, body);
+                    "Content-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+                    at, (int)port, bearers[sent % bearer_count], key, n, body);
 }
 
 static void post(unsigned index, int64_t due)
@@ -72,6 +92,7 @@ static void post(unsigned index, int64_t due)
     if (length >= (int)sizeof request)
         die("a token is longer than this tool takes");
     c->busy = true;
+    c->number = sent;
     c->due = due;
     c->have = 0;
     in_flight++;
@@ -87,11 +108,24 @@ static void lose(unsigned index)
     struct connection *c = &all[index];
     close(c->fd);
     in_flight -= c->busy;
+    c->busy = false;
     open_count--;
     lost++;
     for (unsigned i = 0; i < idle_count; i++)
         if (idle[i] == index)
             idle[i] = idle[--idle_count];
+}
+
+/* Returns when, in seconds from the start, comment `number` is due. */
+static double due_after(uint64_t number)
+{
+    const double k = (double)number, growth = rise > 0 ? (peak - rate) / rise : 0,
+                 risen = (rate + peak) / 2 * rise; /* comments until the peak is reached */
+    if (growth == 0)
+        return k / rate;
+    /* While it climbs, rate * t + growth * t^2 / 2 comments are due at t. */
+    return k < risen ? (sqrt(rate * rate + 2 * growth * k) - rate) / growth
+                     : rise + (k - risen) / peak;
 }
 
 /* Gives the free connections what is due. The open loop leaves nothing out that was due before the
@@ -100,7 +134,7 @@ static void post_due(void)
 {
     int64_t now = monotonic_ns();
     while (idle_count > 0 && (rate > 0 || now < end)) {
-        int64_t due = rate > 0 ? start + (int64_t)((double)sent * 1e9 / rate) : now;
+        int64_t due = rate > 0 ? start + (int64_t)(due_after(sent) * 1e9) : now;
         if (due >= end)
             return;
         if (due > now) {
@@ -167,7 +201,7 @@ static void connect_all(void)
         int error = 0;
         socklen_t size = sizeof error;
         struct epoll_event event;
-        c->fd = connect_loopback((int)port, i % (unsigned)sources);
+        c->fd = connect_loopback((int)port, i % (unsigned)sources, 0);
         watch(epoll, c->fd, EPOLLOUT, i);
         if (epoll_wait(epoll, &event, 1, 10000) != 1)
             die("connection %u: no answer", i);
@@ -233,13 +267,17 @@ int main(int argc, char **argv)
         {"port", NULL, &port},         {"path", &path, NULL},       {"tokens", &tokens, NULL},
         {"rate", NULL, &rate},         {"seconds", NULL, &seconds}, {"text-bytes", NULL, &text_bytes},
         {"sources", NULL, &sources},   {"connections", NULL, &connections},
-        {"keys", &keys, NULL},         {"get", &get, NULL},
+        {"keys", &keys, NULL},         {"get", &get, NULL},         {"rooms", NULL, &rooms},
+        {"head", &body_head, NULL},    {"tail", &body_tail, NULL},  {"peak", NULL, &peak},
+        {"rise", NULL, &rise},
     };
     parse_options(argc, argv, options, sizeof options / sizeof *options);
     if (port < 1 || port > 65535 || connections < 1 || sources < 1 || sources > 250 ||
-        text_bytes > 900)
-        die("--port is needed; --connections and --sources (at most 250) are at least 1; "
+        text_bytes > 900 || rooms < 1)
+        die("--port is needed; --connections, --rooms and --sources (at most 250) are at least 1; "
             "--text-bytes is at most 900");
+    if (rise > 0 && (rate <= 0 || peak <= 0))
+        die("--rise needs a --rate and a --peak");
     need_files(connections);
     bearers = read_tokens(tokens, &bearer_count);
     all = calloc((size_t)connections, sizeof *all);

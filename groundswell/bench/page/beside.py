@@ -43,9 +43,12 @@ def arranged(legs: Sequence[Leg]) -> list[Leg]:
 
 
 def besides(leg: Leg, legs: Sequence[Leg], column: str) -> list[Beside]:
-    """Return limit and peers, in this order; nothing for a leg that is not the product's."""
+    """Return limit and peers, in this order.
+
+    Nothing for a leg that is not the product's, nor for a figure of 0, which is no ratio.
+    """
     ours = leg.figures.get(column)
-    if ours is None or not compares_servers(leg) or not is_ours(leg):
+    if not (ours and ours.median) or not compares_servers(leg) or not is_ours(leg):
         return []
     found = [
         Beside(other.name, theirs, ours.median / theirs.median)

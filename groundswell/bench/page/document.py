@@ -17,7 +17,11 @@ from groundswell.bench.results import Pool, Result, pooled
 
 # Nothing is loaded from anywhere, and no script runs: not even if a result's texts wanted it.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-_TABLES_ONLY = ("plane", "event")  # rows of these are figures of their own, not servers
+_TABLES_ONLY = (
+    "plane",
+    "calibrate",
+    "event",
+)  # rows of these are figures of their own, not servers
 
 
 def document(results: Sequence[Result]) -> str:
@@ -132,6 +136,10 @@ def _section(pool: Pool, kinds: Kinds, *, anchor: str | None) -> Element:
         tag("p", about) if about else None,
         (_warning(f"incomplete: {reason}") for reason in pool.reasons),
         parts,
+        (
+            tag("p", f"{words.server(name)} was not measured: {why}.")
+            for name, why in pool.skipped.items()
+        ),
         _provenance(pool),
         id=anchor,
     )

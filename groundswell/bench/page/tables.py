@@ -10,6 +10,8 @@ from groundswell.bench.page.markup import tag
 from groundswell.bench.report import Row, cell
 from groundswell.bench.rounds import Leg
 
+_FIGURES = ("figure", "cost")  # columns of numbers where rows are no legs
+
 
 def legs_table(legs: Sequence[Leg], rows: Sequence[Row]) -> Element:
     """Return a row for each leg. Columns are those of `rows`, figures after what is measured."""
@@ -45,7 +47,7 @@ def plain_table(rows: Sequence[Row]) -> Element:
         )
         for row in rows
     ]
-    titles = (_head(column, number=column == "figure") for column in columns)
+    titles = (_head(column, number=column in _FIGURES) for column in columns)
     return _scrolling(tag("thead", tag("tr", titles)), tag("tbody", body))
 
 
@@ -102,6 +104,6 @@ def _plain(column: str, value: object, *, first: bool) -> Element:
     if value in ("yes", "NO"):
         kind = "good" if value == "yes" else "bad"
         return tag("td", tag("span", "✓ met" if value == "yes" else "✗ missed", class_=kind))
-    number = column == "figure" and not isinstance(value, str)
+    number = column in _FIGURES and not isinstance(value, str)
     name = "th" if first else "td"
     return tag(name, cell(value), class_="number" if number else "text")

@@ -18,7 +18,16 @@ SCENARIOS = {  # in the order of the page: what it is, and how it is measured
     "idle": ("Nothing happens", "Viewers who get pings and nothing else."),
     "uplink": ("Viewers react", "Reactions over the viewers' own sockets, in a closed loop."),
     "beside": ("Two rooms", "A small room's latency, alone and beside a large room under load."),
+    "adverse": ("Bad company", "A room's viewers beside others who read slowly, never, or flap."),
+    "storm": ("All come back", "Every viewer is cut at once and comes back with its position."),
+    "spike": ("It gets loud", "From a comment a second to a thousand within five seconds."),
+    "rooms": (
+        "Many rooms",
+        "Many small rooms of one process, with comments to all of them in turn.",
+    ),
+    "memory": ("An idle viewer", "Resident memory by address and token, and when all come again."),
     "plane": ("Targets", "What the live plane has to reach, and what it reached."),
+    "calibrate": ("Unit costs", "What `groundswell capacity` reckons with."),
     "many": ("As many as fit", "Viewers over several workers of one broker, through Kafka."),
     "ingest": ("Comments accepted", "Comments posted over HTTP in a closed loop."),
     "deflate": ("Compression", "Bytes and CPU of one frame, plain and deflated."),
@@ -36,7 +45,12 @@ LIMITS = {  # servers that do the least that can be done: what comes on top is t
     "raw Kafka": "raw Kafka",
     "driver": "the driver alone",
 }
-PEERS = {"naive": "naive aiohttp"}
+PEERS = {
+    "naive": "naive aiohttp",
+    "websockets": "python-websockets",
+    "nchan": "nginx nchan",
+    "centrifugo": "Centrifugo",
+}
 _OURS = ("groundswell", "ingest", "post to screen", "persist")
 COLUMNS = {
     "CPU us/delivery": ("CPU a delivery", "us"),

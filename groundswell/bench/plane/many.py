@@ -17,7 +17,7 @@ from pathlib import Path
 
 import orjson
 
-from groundswell.bench import fanout, tokens, traffic
+from groundswell.bench import tokens, traffic
 from groundswell.bench.cluster import Cluster, UsesCpu
 from groundswell.bench.engines import Engine
 from groundswell.bench.metrics import get
@@ -25,8 +25,10 @@ from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.plane import room
 from groundswell.bench.plane.idle import kernel_bytes
 from groundswell.bench.plane.meter import PlaneMeter
+from groundswell.bench.process import rss_bytes
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run
+from groundswell.bench.servers import environment
 from groundswell.bench.targets import Target
 
 A_CLIENT = 15_000  # viewers of one client process
@@ -51,7 +53,7 @@ class Memory:
         """Read it."""
         text = Path("/proc/meminfo").read_text()
         line = next(line for line in text.splitlines() if line.startswith("MemAvailable:"))
-        return cls(sum(map(_rss, pids)), kernel_bytes(), int(line.split()[1]) * 1024)
+        return cls(sum(map(rss_bytes, pids)), kernel_bytes(), int(line.split()[1]) * 1024)
 
 
 def workers_for(viewers: int) -> int:
@@ -72,13 +74,13 @@ def measure(
     users = run.tokens.with_name("many-tokens")
     tokens.write_tokens(users, secret=cluster.auth_secret, users=1)
     env = {
-        **fanout.environment(plane),
+        **environment(plane),
         "GROUNDSWELL_SERVER_WORKERS": str(workers),
         "GROUNDSWELL_SERVER_DRAIN_TIME": "0",  # the viewers are gone before
     }
     core = run.server_core
     with (
-        cluster.role("ingest", core=core, env=fanout.environment(plane)) as ingest,
+        cluster.role("ingest", core=core, env=environment(plane)) as ingest,
         _ending_workers() as started,
         cluster.role("broker", core=core, env=env) as broker,
     ):
@@ -205,13 +207,6 @@ def _is_worker(pid: int) -> bool:
         return b"groundswell" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-
-
-def _rss(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def _difference(after: int | None, before: int | None) -> float | None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from groundswell.bench.cluster import migrated_cluster
-from groundswell.bench.options import measuring, out_option
+from groundswell.bench.measuring import measuring
+from groundswell.bench.options import out_option, plane_option
 from groundswell.bench.plane import many as many_scenario
-from groundswell.bench.plane.command import plane_option
 from groundswell.bench.run import prepared
 
 

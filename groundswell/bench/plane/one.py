@@ -8,14 +8,16 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from groundswell.bench import targets, traffic
+from groundswell.bench import servers as servers_of_bench
+from groundswell.bench import traffic
 from groundswell.bench.plane import room
 from groundswell.bench.plane.meter import PlaneMeter
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run
+from groundswell.bench.servers import Wanted
 from groundswell.bench.targets import Target
 
-SERVERS = ("limit", "groundswell", "naive")
+SERVERS = servers_of_bench.NAMES
 GAP = 1.0  # seconds between two comments
 
 
@@ -23,10 +25,12 @@ def measure(
     run: Run, *, viewers: int, comments: int, servers: Sequence[str], plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Post comments one by one; return the table's rows and the records behind them."""
-    rows, details = run.journal.start(legs=len(servers))
-    for name in servers:
+    present = servers_of_bench.present(run, servers)
+    rows, details = run.journal.start(legs=len(present))
+    wanted = Wanted(plane=plane, rate=1 / GAP, seconds=comments * GAP)
+    for name in present:
         run.journal.begin(name)
-        with _start(run, name, comments, plane) as server:
+        with servers_of_bench.start(run, name, wanted) as server:
             row, detail = _measure_server(run, server, viewers=viewers, comments=comments)
         rows.append(row)
         details.append(detail)
@@ -40,6 +44,7 @@ def _measure_server(run: Run, server: Target, *, viewers: int, comments: int) ->
         viewers=viewers,
         core=run.client_core,
         sampled=viewers,
+        dialect=server.dialect,
         options={"each": "yes"},
     ) as watching:
         room.rest()
@@ -67,9 +72,10 @@ def _measure_server(run: Run, server: Target, *, viewers: int, comments: int) ->
         "worst last ms": max(last for _, last in whole) if whole else None,
         "CPU us/delivery": 1e6 * cpu / max(1, saw.comments),
         "lost viewers": saw.closed,
+        "errors": traffic.errors(saw, due=comments * saw.sampled),
         **columns,
     }
-    return row, {**row, "saw": traffic.as_record(saw)}
+    return row, {**row, "saw": traffic.as_record(saw), "settings": dict(server.settings)}
 
 
 @contextmanager
@@ -95,18 +101,3 @@ def _comments(
                 wait_written()
 
         yield wait
-
-
-@contextmanager
-def _start(run: Run, name: str, comments: int, plane: str) -> Iterator[Target]:
-    if name == "limit":
-        with targets.limit(
-            run.tools, core=run.server_core, rate=1 / GAP, seconds=comments * GAP, tick_ms=0
-        ) as target:
-            yield target
-    elif name == "naive":
-        with targets.peer(name, core=run.server_core) as target:
-            yield target
-    else:
-        with room.groundswell(run, plane) as target:
-            yield target

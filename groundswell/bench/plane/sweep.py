@@ -5,16 +5,14 @@ comment is a frame of its own at all of them.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
-from groundswell.bench import fanout, targets
-from groundswell.bench.plane import room
+from groundswell.bench import fanout
+from groundswell.bench import servers as servers_of_bench
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run
-from groundswell.bench.targets import Target
+from groundswell.bench.servers import Wanted
 
-SIZES = (1_000, 5_000, 10_000, 15_000)  # viewers
-SERVERS = ("limit", "groundswell", "naive")
+SERVERS = servers_of_bench.NAMES
 COMMENTS_MAX = 30  # a second: frames are at least 20 ms apart (room.tick_min)
 
 
@@ -22,12 +20,14 @@ def measure(
     run: Run, *, sizes: Sequence[int], deliveries: float, servers: Sequence[str], plane: str
 ) -> tuple[list[Row], list[Row]]:
     """Run every size with about `deliveries` a second; return the rows and what is behind them."""
-    rows, details = run.journal.start(legs=len(sizes) * len(servers))
+    present = servers_of_bench.present(run, servers)
+    rows, details = run.journal.start(legs=len(sizes) * len(present))
     for viewers in sizes:
         rate = min(COMMENTS_MAX, max(1.0, deliveries / viewers))
-        for name in servers:
+        wanted = Wanted(plane=plane, rate=rate, seconds=run.seconds)
+        for name in present:
             run.journal.begin(f"{name}, {viewers:,} viewers")
-            with _start(run, name, rate, plane) as server:
+            with servers_of_bench.start(run, name, wanted) as server:
                 row, detail = fanout.measure_server(run, server, viewers=viewers, rate=rate)
             rows.append({**row, "processes": _processes(run, row)})
             details.append(detail)
@@ -40,13 +40,6 @@ def _processes(run: Run, row: Row) -> str:
         f"clients@{run.client_core} {row['client busy %']:.0f} %",
     )
     return ", ".join(shares)
-
-
-def _start(run: Run, name: str, rate: float, plane: str) -> AbstractContextManager[Target]:
-    core = run.server_core
-    if name == "limit":
-        return targets.limit(run.tools, core=core, rate=rate, seconds=run.seconds, tick_ms=0)
-    return targets.peer(name, core=core) if name == "naive" else room.groundswell(run, plane)
 
 
 def spread(rows: Sequence[Row], server: str) -> float | None:

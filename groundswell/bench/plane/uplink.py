@@ -15,13 +15,14 @@ from pathlib import Path
 
 import orjson
 
-from groundswell.bench import fanout, reacting, targets, tokens, traffic
+from groundswell.bench import reacting, targets, tokens, traffic
 from groundswell.bench.cluster_reactions import COMMENTS, GATE, HIGH, TOTALS_TIME
 from groundswell.bench.plane import room
 from groundswell.bench.plane.meter import PlaneMeter
 from groundswell.bench.process import Process
 from groundswell.bench.report import Row
 from groundswell.bench.run import Run
+from groundswell.bench.servers import environment
 from groundswell.bench.stored_totals import Totals, settled_totals, verdict
 from groundswell.bench.targets import VIDEO, Target
 
@@ -44,7 +45,7 @@ def measure(
     users = run.tokens.with_name("reacting-tokens")
     tokens.write_tokens(users, secret=run.secret, users=sockets)
     secret = tokens.make_secret()
-    env = {**fanout.environment(plane), **_ENV, "GROUNDSWELL_IDS_SECRET": secret}
+    env = {**environment(plane), **_ENV, "GROUNDSWELL_IDS_SECRET": secret}
     with tempfile.TemporaryDirectory(prefix="groundswell-bench-") as folder:
         start = _starting(run, Path(folder), env)
         with start("comments", run.server_core) as server:

@@ -1,23 +1,22 @@
 """The peer nchan: a module of nginx (Debian: libnginx-mod-nchan) that keeps and sends messages.
 
-It runs in production's way, a master and one worker, and keeps the last message of a channel,
-which is what a subscriber gets first.
+It runs in production's way, a master and one worker. With `keeps` a channel holds its last message,
+which is what a subscriber gets first; else it holds the last 10,000 for a minute, and a subscriber
+gets what comes after it.
 """
 
 import http.client
 import os
 import shutil
+import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from groundswell.bench.engines import Engine
 from groundswell.bench.native_tools import ToolFailed
 from groundswell.bench.process import Process
-from groundswell.bench.targets import START_TIME, Target, free_ports, post_path
+from groundswell.bench.targets import COMMENTS, START_TIME, Target, free_ports, wait_listening
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 CONNECTIONS = 19_900  # of the 20,000 files that a process may have open
@@ -42,60 +41,65 @@ http {{
     location ~ ^/live/(\\w+)/comments/stream$ {{
       nchan_subscriber websocket;
       nchan_channel_id $1;
-      nchan_subscriber_first_message oldest;
+      nchan_subscriber_first_message {first};
     }}
     location ~ ^/live/(\\w+)/comments$ {{
       nchan_publisher;
       nchan_channel_id $1;
-      nchan_message_buffer_length 1;
-      nchan_message_timeout 0;
+      {keeping}
     }}
   }}
 }}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Nchan:
-    """A running nginx: the target, and whose CPU counts (master and worker)."""
-
-    target: Target
-    processes: Engine
+_ONE = "nchan_message_buffer_length 1; nchan_message_timeout 0;"
+_MANY = "nchan_message_buffer_length 10000; nchan_message_timeout 60s;"
 
 
-def installed() -> bool:
-    """Tell whether nginx and the module are there."""
-    return MODULE.exists() and _program() is not None
+def missing() -> str:
+    """Say what has to be installed; empty: nothing."""
+    if MODULE.exists() and _program() is not None:
+        return ""
+    return "it needs the packages nginx and libnginx-mod-nchan"
 
 
 @contextmanager
-def nchan(*, core: int | None) -> Iterator[Nchan]:
+def nchan(*, core: int | None, keeps: bool = False) -> Iterator[Target]:
     """Start nginx with the module.
 
     Raises:
         ToolFailed: it is not installed, or did not start.
     """
     program = _program()
-    if program is None or not MODULE.exists():
-        raise ToolFailed("nchan needs the packages nginx and libnginx-mod-nchan")
+    if program is None or missing():
+        raise ToolFailed(f"nchan: {missing()}")
     (port,) = free_ports(1)
     with tempfile.TemporaryDirectory(prefix="groundswell-bench-") as folder:
         config = Path(folder) / "nginx.conf"
+        keeping = _ONE if keeps else _MANY
         text = _CONFIG.format(
-            module=MODULE, folder=folder, port=port, files=CONNECTIONS, connections=CONNECTIONS - 50
+            module=MODULE,
+            folder=folder,
+            port=port,
+            files=CONNECTIONS,
+            connections=CONNECTIONS - 50,
+            first="oldest" if keeps else "newest",
+            keeping=keeping,
         )
         config.write_text(text)
         argv = [program, "-p", folder, "-c", str(config), "-e", "stderr"]
-        with Process(argv, core=core, speaks=False) as process:
-            _wait_listening(process, port)
-            yield Nchan(Target("nchan", process, port), Engine("nchan", (process.pid,)))
+        settings = {"version": _version(program), "worker_processes": 1, "keeping": keeping}
+        with Process(argv, core=core, speaks=False, family=True) as process:
+            wait_listening(process, port, within=START_TIME)
+            yield Target("nchan", process, port, dialect=COMMENTS, settings=settings)
 
 
 def publish(target: Target, video: str, body: bytes) -> None:
     """Make `body` the message that every subscriber of the video gets first."""
     connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=START_TIME)
     try:
-        connection.request("POST", post_path(video), body)
+        connection.request("POST", target.dialect.post_path(video), body)
         status = connection.getresponse().status
     finally:
         connection.close()
@@ -107,17 +111,8 @@ def _program() -> str | None:
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-def _wait_listening(process: Process, port: int) -> None:
-    deadline = time.monotonic() + START_TIME
-    while time.monotonic() < deadline:
-        process.check()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIME)
-        try:
-            connection.connect()
-        except OSError:  # not yet
-            time.sleep(0.02)
-            continue
-        finally:
-            connection.close()
-        return
-    raise ToolFailed(f"nginx does not listen after {START_TIME:g} s")
+def _version(program: str) -> str:
+    done = subprocess.run(  # noqa: S603 - the program that is measured, no shell
+        [program, "-v"], capture_output=True, text=True, check=False
+    )
+    return done.stderr.strip().rpartition(" ")[2]
