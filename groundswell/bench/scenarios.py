@@ -63,7 +63,12 @@ SCENARIOS = (
         sizes={
             "viewers": _viewers(5000),
             "rates": Size((1.0, 10.0, 100.0), 0.01, 10_000, "Comments a second."),
-            "tick_ms": Size(100.0, 0, 1000, "Least time between two passes of the limit."),
+            "tick_ms": Size(
+                100.0,
+                0,
+                1000,
+                "Least time between two passes of limit and groundswell; 0: their own.",
+            ),
         },
     ),
     Scenario(

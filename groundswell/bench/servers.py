@@ -32,7 +32,7 @@ class Wanted:
     env: Mapping[str, str] = field(default_factory=dict)  # of groundswell, beside the bench's own
     rate: float = 1.0  # comments a second that the limit makes up
     seconds: float = 1.0  # for how long it does
-    tick_ms: float = 0.0  # the least time between two of its passes
+    tick_ms: float = 0.0  # the least time between two passes; 0: the server's own
     welcome_bytes: int = 0  # of what the limit sends a viewer first
     snapshot: int = 0  # comments that a Python peer sends first; nchan then keeps a message
 
@@ -96,6 +96,8 @@ def start(run: Run, name: str, wanted: Wanted) -> Iterator[Target]:
         starting = centrifugo.centrifugo(run.centrifugo, core=core)
     elif name == "groundswell":
         env = {**environment(wanted.plane), **wanted.env}
+        if wanted.tick_ms > 0:  # the limit's, so that both pass over their viewers as often
+            env["GROUNDSWELL_ROOM_TICK_MIN"] = f"{wanted.tick_ms / 1000:g}"
         starting = targets.groundswell(core=core, secret=run.secret, env=env)
     else:
         raise ToolFailed(f"{name} is no server of the bench")
