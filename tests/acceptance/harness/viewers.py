@@ -93,6 +93,11 @@ class Seen:
         self.skipped += message.get("skipped", 0)
 
     @property
+    def offset(self) -> int:
+        """The next record that was not seen; 0 before there is a position."""
+        return int(self.position.partition(":")[2]) if self.position else 0
+
+    @property
     def shown(self) -> list[str]:
         """Ids of the present segment, in order of arrival."""
         return self.segments[-1].shown if self.segments else []
