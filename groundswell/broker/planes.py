@@ -30,7 +30,7 @@ def make_plane(
         from groundswell.broker.native_plane import NativePlane
     except ImportError as error:
         raise PlaneMissing(
-            "stream.plane is native, which needs Linux and the native modules: set it to auto"
+            "the native plane needs Linux and the native modules: set stream.plane to asyncio"
         ) from error
     return NativePlane(settings=settings, clock=clock, jitter=jitter)
 

@@ -263,8 +263,15 @@ class Lane(Generic[ValueT, BatchT]):
             return
         if self._folds and not self._stop.is_set():
             self._enough.clear()
+        await self._within(LINGER_S, self._enough)
+
+    @staticmethod
+    async def _within(seconds: float, event: asyncio.Event) -> None:
+        # Not `wait_for`, which in Python 3.11 may lose a cancellation to an event that is set just
+        # then: a lane that lost its partition would write once more.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._enough.wait(), LINGER_S)
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
     async def _write(self) -> None:
         upto = self._folded
@@ -288,8 +295,7 @@ class Lane(Generic[ValueT, BatchT]):
                     raise
                 self._counters.retries += 1
                 self._events.warning("will try again", after=delay, error=str(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), delay)
+            await self._within(delay, self._stop)
         raise AssertionError("delays never end")
 
 

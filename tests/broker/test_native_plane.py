@@ -144,7 +144,7 @@ def test_the_settings_choose_the_plane(clock):
 def test_a_machine_without_the_hub_says_what_to_set(clock, monkeypatch):
     """The native modules are not built, or it is not Linux."""
     monkeypatch.setitem(sys.modules, "groundswell.broker.native_plane", None)
-    with pytest.raises(PlaneMissing, match="set it to auto"):
+    with pytest.raises(PlaneMissing, match=r"set stream\.plane to asyncio"):
         make_plane(SETTINGS, clock=clock, jitter=lambda: 0.5)
 
 
